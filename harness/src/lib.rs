@@ -1,0 +1,1 @@
+//! How it is found out what an image is: images, machines, sessions, runs, reports.
