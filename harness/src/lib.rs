@@ -1,1 +1,6 @@
-//! How it is found out what an image is: images, machines, sessions, runs, reports.
+//! How it is found out what an image is, and what follows from it.
+//!
+//! It flows one way: [`report`] is made from what a run gathered, views are made from the report, and nothing to the
+//! right is known to anything on its left.
+
+pub mod report;

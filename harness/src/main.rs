@@ -1,0 +1,3 @@
+//! The `kverify` command.
+
+fn main() {}
