@@ -49,6 +49,11 @@ pub enum BootEnd {
         /// The line of the console that says so.
         line: String,
     },
+    /// systemd gave up: its emergency or rescue mode, or it froze.
+    EmergencyMode {
+        /// The line of the console that says so.
+        line: String,
+    },
     /// The guest powered itself off.
     PoweredOff,
     /// The guest reset itself again and again.
@@ -87,6 +92,7 @@ impl std::fmt::Display for BootEnd {
             Self::NothingToBoot { line } => write!(f, "nothing to boot: {line}"),
             Self::Panicked { line } => write!(f, "the kernel panicked: {line}"),
             Self::InitramfsShell { line } => write!(f, "stopped in the initramfs: {line}"),
+            Self::EmergencyMode { line } => write!(f, "stopped in emergency mode: {line}"),
             Self::PoweredOff => f.write_str("the guest powered itself off"),
             Self::ResetLoop { resets } => write!(f, "the guest reset itself {resets} times"),
             Self::Stopped { state } => write!(f, "the machine stopped: {state}"),

@@ -1,0 +1,134 @@
+//! The table of what must not stand on a console: a pattern, and the kind of trouble it means.
+//!
+//! One table serves the checks, which read the whole log, and the wait for a boot, which reads line by line. A pattern
+//! may match anywhere in a line, because the kernel writes into the middle of what systemd is just writing.
+
+use std::{fmt, sync::LazyLock};
+
+use regex::RegexSet;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A kind of trouble that a console line can tell of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Trouble {
+    /// A program died of a fault of its own.
+    CrashedProgram,
+    /// systemd went to its emergency or rescue mode, or froze.
+    EmergencyMode,
+    /// A task was blocked for minutes.
+    HungTask,
+    /// The initramfs gave up and opened its shell.
+    InitramfsShell,
+    /// The kernel met a bug of its own and went on: an oops, a `BUG`.
+    KernelOops,
+    /// The kernel gave up.
+    KernelPanic,
+    /// The kernel found a state that it believed impossible, and went on: a `WARNING` with a trace.
+    KernelWarning,
+    /// A CPU did not come back in time: a soft or hard lockup, an RCU stall.
+    Lockup,
+    /// The firmware or the boot loader found nothing to boot.
+    NothingToBoot,
+    /// systemd dropped a job because units wait for each other in a circle.
+    OrderingCycle,
+    /// Memory ran out and a process was killed for it.
+    OutOfMemory,
+    /// A disk or the file system on it answered with errors.
+    StorageError,
+    /// ZFS stopped a thread for ever because what it met must not be.
+    ZfsPanic,
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::CrashedProgram => "crashed program",
+            Self::EmergencyMode => "emergency mode",
+            Self::HungTask => "hung task",
+            Self::InitramfsShell => "initramfs shell",
+            Self::KernelOops => "kernel oops",
+            Self::KernelPanic => "kernel panic",
+            Self::KernelWarning => "kernel warning",
+            Self::Lockup => "lockup",
+            Self::NothingToBoot => "nothing to boot",
+            Self::OrderingCycle => "ordering cycle",
+            Self::OutOfMemory => "out of memory",
+            Self::StorageError => "storage error",
+            Self::ZfsPanic => "ZFS panic",
+        })
+    }
+}
+
+/// The first pattern that a line holds decides, so the special ones stand before the general.
+const PATTERNS: &[(Trouble, &str)] = &[
+    (Trouble::KernelPanic, r"Kernel panic - not syncing"),
+    (Trouble::KernelPanic, r"PANIC: double fault"),
+    // OpenZFS on Linux: spl_panic, cmn_err(CE_PANIC), and the SPL before 0.6.4. None says "kernel panic".
+    (Trouble::ZfsPanic, r"\bPANIC at \S+\.[ch]:\d+:"),
+    (Trouble::ZfsPanic, r"(?:^|\] )PANIC: "),
+    (Trouble::ZfsPanic, r"\bSPL PANIC\b"),
+    (Trouble::ZfsPanic, r"(?:^|\] )VERIFY\w*\(.+\) failed"),
+    // dracut. Its systemd units are called emergency too, so they stand before those of systemd.
+    (Trouble::InitramfsShell, r"Entering emergency mode\. Exit the shell to continue"),
+    (Trouble::InitramfsShell, r"/run/initramfs/rdsosreport\.txt"),
+    (Trouble::InitramfsShell, r"Dracut Emergency Shell"),
+    (Trouble::InitramfsShell, r"dracut: (?:FATAL:|Refusing to continue)"),
+    // initramfs-tools and the ZFS script in it.
+    (Trouble::InitramfsShell, r"Dropping to a shell!"),
+    (Trouble::InitramfsShell, r"^\(initramfs\)|\(initramfs\) *$"),
+    (Trouble::InitramfsShell, r"Manually (?:import the pool|mount the filesystem) and exit\."),
+    // mkinitcpio, Alpine's mkinitfs, busybox in any of them.
+    (Trouble::InitramfsShell, r"You are now being dropped into an emergency shell"),
+    (Trouble::InitramfsShell, r"initramfs emergency recovery shell launched"),
+    (Trouble::InitramfsShell, r"^BusyBox v.* built-in shell \(ash\)"),
+    (Trouble::EmergencyMode, r"You are in (?:emergency|rescue) mode"),
+    (Trouble::EmergencyMode, r"(?:Reached target|Started) .*(?:Emergency|Rescue) (?:Mode|Shell)"),
+    (Trouble::EmergencyMode, r"(?:Give root password|Press Enter) for (?:system )?maintenance"),
+    (Trouble::EmergencyMode, r"Cannot open access to console, the root account is locked"),
+    (Trouble::EmergencyMode, r"systemd\[1\]: Freezing execution|\[!!!!!!\]"),
+    (Trouble::NothingToBoot, r"No bootable (?:option or device was found|device)"),
+    (Trouble::NothingToBoot, r"UEFI Interactive Shell v\d"),
+    (Trouble::NothingToBoot, r"No loader found\. Configuration files in"),
+    (Trouble::NothingToBoot, r"grub rescue>|Minimal BASH-like line editing is supported"),
+    (Trouble::Lockup, r"soft lockup - CPU#\d"),
+    (Trouble::Lockup, r"hard LOCKUP on cpu"),
+    (Trouble::Lockup, r"INFO: rcu\w* (?:self-)?detected (?:expedited )?stalls?"),
+    (Trouble::Lockup, r"BUG: workqueue lockup"),
+    (Trouble::HungTask, r"INFO: task .+ blocked .*for more than \d+ seconds"),
+    (Trouble::KernelOops, r"\bBUG: "),
+    (Trouble::KernelOops, r"\bkernel BUG at "),
+    (Trouble::KernelOops, r"\bOops: "),
+    (Trouble::KernelOops, r"\bInternal error: "),
+    (Trouble::KernelOops, r"\[#\d+\](?: |$)"),
+    (Trouble::KernelOops, r"Unable to handle kernel "),
+    (Trouble::KernelWarning, r"WARNING: CPU: \d+ PID: \d+"),
+    (Trouble::KernelWarning, r"WARNING: \S+\.[ch]:\d+ at .*CPU#\d"),
+    (Trouble::OutOfMemory, r"(?i:out of memory): kill(?:ed)? process|Out of memory: Kill"),
+    (Trouble::OutOfMemory, r"invoked oom-killer:"),
+    (Trouble::OutOfMemory, r"oom-kill:constraint="),
+    // Drives that are empty without being broken (fd0, sr0) answer with errors too.
+    (Trouble::StorageError, r"(?:I/O|medium|target|protection) error,? (?:on )?dev (?:vd|sd|nvme|xvd|mmcblk|dm-)"),
+    (Trouble::StorageError, r"\bzio pool=\S+ vdev=\S+ error=\d+"),
+    (
+        Trouble::StorageError,
+        r"\bEXT4-fs error\b|\bXFS \([^)]+\): (?:Corruption|Metadata corruption|metadata I/O error)",
+    ),
+    (Trouble::StorageError, r"(?i:remounting (?:filesystem|file system) read-only)"),
+    (Trouble::OrderingCycle, r"(?i:ordering cycle found|found ordering cycle)|to break ordering cycle"),
+    (Trouble::CrashedProgram, r"\]: segfault at "),
+    (Trouble::CrashedProgram, r"traps: \S+\[\d+\] "),
+    (Trouble::CrashedProgram, r"Process \d+ \(.+\) of user \d+ dumped core"),
+];
+
+static SET: LazyLock<RegexSet> =
+    LazyLock::new(|| RegexSet::new(PATTERNS.iter().map(|(_, pattern)| pattern)).expect("constant patterns"));
+
+impl Trouble {
+    /// The trouble that a line tells of, if any; the line has no escape sequences.
+    #[must_use]
+    pub fn of(line: &str) -> Option<Self> {
+        SET.matches(line).iter().min().map(|first| PATTERNS[first].0)
+    }
+}
