@@ -101,6 +101,9 @@ pub struct MachineRecord {
     pub network: String,
     /// Times.
     pub timings: Timings,
+    /// The last lines of the serial console, escape sequences gone; empty for a machine that became ready.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub console_tail: Vec<String>,
 }
 
 /// How probes reached the machine.
