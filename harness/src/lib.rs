@@ -3,4 +3,5 @@
 //! It flows one way: [`report`] is made from what a run gathered, views are made from the report, and nothing to the
 //! right is known to anything on its left.
 
+pub mod book;
 pub mod report;

@@ -37,14 +37,22 @@ pub fn exact(text: &str) -> String {
 pub(crate) fn dangerous(character: char) -> bool {
     match character {
         '\t' => false,
-        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{3164}'
-        | '\u{feff}' | '\u{ffa0}' => true,
-        '\u{180b}'..='\u{180f}'
+        '\u{ad}'
+        | '\u{34f}'
+        | '\u{61c}'
+        | '\u{115f}'
+        | '\u{1160}'
+        | '\u{17b4}'
+        | '\u{17b5}'
+        | '\u{180b}'..='\u{180f}'
         | '\u{200b}'..='\u{200f}'
         | '\u{2028}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}'
+        | '\u{3164}'
         | '\u{fdd0}'..='\u{fdef}'
         | '\u{fe00}'..='\u{fe0f}'
+        | '\u{feff}'
+        | '\u{ffa0}'
         | '\u{fff0}'..='\u{fffb}'
         | '\u{e0000}'..='\u{e0fff}' => true,
         other => other.is_control() || u32::from(other) & 0xfffe == 0xfffe,
@@ -74,15 +82,16 @@ fn harmless(line: &str) -> String {
 }
 
 fn written_out(text: &str, unwanted: impl Fn(char) -> bool) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
+    text.chars().fold(String::with_capacity(text.len()), |mut shown, character| {
         if unwanted(character) {
-            shown.push_str(&format!("<U+{:04X}>", u32::from(character)));
+            shown.push_str("<U+");
+            shown.extend(format!("{:04X}", u32::from(character)).chars());
+            shown.push('>');
         } else {
             shown.push(character);
         }
-    }
-    shown
+        shown
+    })
 }
 
 fn cut(text: &str, most: usize) -> String {

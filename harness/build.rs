@@ -1,0 +1,21 @@
+//! Lists the expectation sheets of `matrices/distros`, so that a new sheet is in the binary without an edit of code.
+
+use std::{env, fmt::Write, fs, io, path::Path};
+
+fn main() -> io::Result<()> {
+    let variable = |name| env::var_os(name).ok_or_else(|| io::Error::other(format!("{name} is not set")));
+    let sheets = Path::new(&variable("CARGO_MANIFEST_DIR")?).join("../matrices/distros").canonicalize()?;
+    println!("cargo::rerun-if-changed={}", sheets.display());
+    let mut paths = fs::read_dir(&sheets)?
+        .map(|entry| Ok(entry?.path()))
+        .filter(|path| path.as_ref().map_or(true, |path| path.extension().is_some_and(|ending| ending == "toml")))
+        .collect::<io::Result<Vec<_>>>()?;
+    paths.sort();
+    let mut rows = String::from("&[\n");
+    for path in paths {
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        writeln!(rows, "    ({name:?}, include_str!({:?})),", path.display().to_string()).map_err(io::Error::other)?;
+    }
+    rows.push_str("]\n");
+    fs::write(Path::new(&variable("OUT_DIR")?).join("sheets.rs"), rows)
+}
