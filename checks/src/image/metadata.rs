@@ -1,0 +1,124 @@
+//! `/etc/kldload/image-metadata.json`: what the image says it is, held against what it is.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    check::{About, Check, Cost},
+    expect::Expectation,
+    fact::{Fact, Unreadable},
+    outcome::Verdict,
+    probe::{Exit, Output, Probe},
+};
+
+const PATH: &str = "/etc/kldload/image-metadata.json";
+
+/// What the metadata file has to say.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ExpectedMetadata {
+    /// The distribution, by its ID in os-release.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub distro: Option<String>,
+    /// The profile the image was installed with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+}
+
+/// The metadata file, and the ID of the system that it describes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Metadata {
+    /// `ID` in os-release.
+    pub os_id: String,
+    /// The file's texts in the order of [`FIELDS`], or why there are none: a bad file is the image's fault.
+    pub file: Result<[String; 5], String>,
+    /// The profile, where the file names it apart from the image's name.
+    pub profile: Option<String>,
+}
+
+/// The texts that every metadata file has.
+const FIELDS: [&str; 5] = ["image_name", "image_version", "target_distro", "build_timestamp", "builder"];
+
+impl Fact for Metadata {
+    const ID: &'static str = "image.metadata";
+
+    fn probes() -> Vec<Probe> {
+        vec![Probe::file(PATH), Probe::file("/etc/os-release")]
+    }
+
+    fn parse(out: &[Output]) -> Result<Self, Unreadable> {
+        let id = out[1].ok()?.lines().find_map(|line| line.strip_prefix("ID="));
+        let os_id =
+            id.ok_or_else(|| Unreadable::new("/etc/os-release has no ID"))?.trim_matches(['"', '\'']).to_owned();
+        if out[0].exit == Exit::Code(1) && out[0].stderr.contains("No such file or directory") {
+            return Ok(Self { os_id, file: Err(format!("no {PATH}")), profile: None });
+        }
+        let text = out[0].ok()?;
+        let value = match serde_json::from_str::<Value>(text) {
+            Ok(value) => value,
+            Err(error) => return Ok(Self { os_id, file: Err(format!("not JSON: {error}")), profile: None }),
+        };
+        let word =
+            |field: &str| value.get(field).and_then(Value::as_str).map(str::trim).filter(|word| !word.is_empty());
+        let missing: Vec<_> = FIELDS.into_iter().filter(|field| word(field).is_none()).collect();
+        let file = if missing.is_empty() {
+            Ok(FIELDS.map(|field| word(field).unwrap_or_default().to_owned()))
+        } else {
+            Err(format!("no {}", missing.join(", no ")))
+        };
+        Ok(Self { os_id, file, profile: word("profile").map(str::to_owned) })
+    }
+}
+
+/// The metadata file agrees with the system, the profile and its own name.
+pub struct MetadataAgrees;
+
+impl Check for MetadataAgrees {
+    type Fact = Metadata;
+    type Want = ExpectedMetadata;
+
+    fn about(&self) -> &About {
+        &About {
+            id: "image.metadata-agrees",
+            demand: "the metadata file is complete and agrees with os-release, the profile and the image's name",
+            remedy: "write the file when the image is built, from the same answers as the image",
+            key: "image.metadata",
+            cost: Cost::Quick,
+            needs: &[],
+        }
+    }
+
+    fn want(&self, image: &Expectation) -> Option<ExpectedMetadata> {
+        let want = &image.image.metadata;
+        (*want != ExpectedMetadata::default()).then(|| want.clone())
+    }
+
+    fn judge(&self, got: &Metadata, want: &ExpectedMetadata) -> Verdict {
+        let wanted = [&want.distro, &want.profile].into_iter().flatten().cloned().collect::<Vec<_>>().join(" ");
+        let [name, version, distro, built, _builder] = match &got.file {
+            Ok(fields) => fields,
+            Err(why) => return Verdict::of(false, wanted, why),
+        };
+        let mut amiss = Vec::new();
+        if *distro != got.os_id {
+            amiss.push(format!("target_distro {distro} on {}", got.os_id));
+        }
+        if want.distro.as_ref().is_some_and(|want| want != distro) {
+            amiss.push(format!("target_distro {distro}"));
+        }
+        let mut words = name.split('-').skip(1);
+        let (of, profile) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        if !name.starts_with("golden-") || of != distro {
+            amiss.push(format!("image_name {name} of {distro}"));
+        }
+        if got.profile.as_ref().is_some_and(|said| said != profile) {
+            amiss.push(format!("image_name {name} of profile {}", got.profile.as_deref().unwrap_or_default()));
+        }
+        if want.profile.as_ref().is_some_and(|want| want != profile) {
+            amiss.push(format!("profile {profile}"));
+        }
+        let said = if amiss.is_empty() { format!("{name} {version}, built {built}") } else { amiss.join(", ") };
+        Verdict::of(amiss.is_empty(), wanted, said)
+    }
+}
