@@ -1,58 +1,180 @@
-//! `zpool status`: what the pools say of themselves.
+//! `zpool status`: what the imported pools say of themselves.
+//!
+//! Read for what is said, not for what is usual: a pool that is ONLINE in its own line may hold faulted devices,
+//! damaged files, or be suspended.
 
+use super::vdev::Vdev;
 use crate::{
-    check::{About, Check, Cost, Need},
-    expect::Expectation,
     fact::{Fact, Unreadable},
-    outcome::Verdict,
     probe::{Output, Probe},
 };
 
 /// What `zpool status` says of every imported pool.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PoolStatus {
-    /// The pools, in the order printed.
-    pub pools: Vec<String>,
+    /// The pools, in the order printed; none where the tool says that none is available.
+    pub pools: Vec<Pool>,
+}
+
+/// One imported pool.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pool {
+    /// Its name.
+    pub name: String,
+    /// The word after `state:` (`ONLINE`, `DEGRADED`, `SUSPENDED` …).
+    pub state: String,
+    /// What it says after `status:`, its lines joined; nothing where all is well.
+    pub status: Option<String>,
+    /// What each `scan:` line says, with the lines that go on from it; dRAID prints several, a new pool none.
+    pub scans: Vec<String>,
+    /// The rows of its table, the pool itself first.
+    pub vdevs: Vec<Vdev>,
+    /// What it says after each `errors:`; a pool that could not be opened says nothing.
+    pub errors: Vec<DataErrors>,
+}
+
+/// What a pool knows of damage in its data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DataErrors {
+    /// No known data errors.
+    None,
+    /// So many, not listed.
+    Count(u64),
+    /// The files and objects that are damaged.
+    Files(Vec<String>),
+    /// The list cannot be read, for this reason.
+    Unavailable(String),
 }
 
 impl Fact for PoolStatus {
     const ID: &'static str = "zfs.pool-status";
 
     fn probes() -> Vec<Probe> {
-        vec![Probe::root(["zpool", "status", "-p"])]
+        vec![Probe::root(["zpool", "status", "-pv"])]
     }
 
     fn parse(out: &[Output]) -> Result<Self, Unreadable> {
         let text = out[0].ok()?;
-        let pools =
-            text.lines().filter_map(|line| line.trim_start().strip_prefix("pool: ")).map(str::to_owned).collect();
+        let says_none = |stream: &str| stream.trim() == "no pools available";
+        if says_none(text) || (text.trim().is_empty() && says_none(&out[0].stderr)) {
+            return Ok(Self { pools: Vec::new() });
+        }
+        let mut pools = Vec::new();
+        for block in blocks(text)? {
+            pools.push(pool(&block)?);
+        }
         Ok(Self { pools })
     }
 }
 
-/// The pool has the name that the fleet's tools expect.
-pub struct PoolNamed;
+/// One `key: value` of a pool, with the lines that belong to it.
+struct Entry<'a> {
+    key: &'a str,
+    value: &'a str,
+    more: Vec<&'a str>,
+}
 
-impl Check for PoolNamed {
-    type Fact = PoolStatus;
-    type Want = String;
+const KEYS: [&str; 12] =
+    ["pool", "id", "state", "status", "action", "see", "scan", "scrub", "remove", "checkpoint", "config", "errors"];
 
-    fn about(&self) -> &About {
-        &About {
-            id: "zfs.pool-named",
-            demand: "exactly one pool is imported, and it has the expected name",
-            remedy: "name the pool when it is created; `zpool import OLD NEW` renames an exported one",
-            key: "zfs.pool",
-            cost: Cost::Quick,
-            needs: &[Need::Settled],
+/// A key is told from text that merely holds a colon by its place: no tab and at most a few blanks before it.
+fn key(line: &str) -> Option<(&str, &str)> {
+    let text = line.trim_start_matches(' ');
+    let (key, value) = text.split_once(':')?;
+    (line.len() - text.len() <= 4 && KEYS.contains(&key)).then_some((key, value.trim()))
+}
+
+/// The entries of each pool.
+fn blocks(text: &str) -> Result<Vec<Vec<Entry<'_>>>, Unreadable> {
+    let mut blocks: Vec<Vec<Entry<'_>>> = Vec::new();
+    for line in text.lines() {
+        match (key(line), blocks.last_mut()) {
+            (Some(("pool", value)), _) => blocks.push(vec![Entry { key: "pool", value, more: Vec::new() }]),
+            (Some((key, value)), Some(block)) => block.push(Entry { key, value, more: Vec::new() }),
+            (None, Some(block)) => block.iter_mut().last().into_iter().for_each(|entry| entry.more.push(line)),
+            (_, None) if line.trim().is_empty() => {}
+            (_, None) => return Err(Unreadable::new(format!("not a pool's status: {}", line.trim()))),
         }
     }
+    if blocks.is_empty() { Err(Unreadable::new("nothing was said of any pool")) } else { Ok(blocks) }
+}
 
-    fn want(&self, image: &Expectation) -> Option<String> {
-        image.zfs.pool.clone()
+fn pool(entries: &[Entry<'_>]) -> Result<Pool, Unreadable> {
+    let mut pool = Pool::default();
+    for entry in entries {
+        match entry.key {
+            "pool" => entry.value.clone_into(&mut pool.name),
+            "id" => return Err(Unreadable::new(format!("{}: of pools to import, not of imported ones", pool.name))),
+            "state" => entry.value.clone_into(&mut pool.state),
+            "status" => pool.status = Some(joined(entry)),
+            "scan" | "scrub" => pool.scans.push(joined(entry)),
+            "config" => pool.vdevs = vdevs(&pool.name, entry)?,
+            "errors" => pool.errors.push(data_errors(&pool.name, entry)?),
+            _ => {}
+        }
     }
+    let name = &pool.name;
+    if pool.state.is_empty() {
+        return Err(Unreadable::new(format!("{name}: no state")));
+    }
+    if pool.vdevs.is_empty() {
+        return Err(Unreadable::new(format!("{name}: no table of devices")));
+    }
+    if pool.state == "ONLINE" && pool.errors.is_empty() {
+        return Err(Unreadable::new(format!("{name}: cut off before its errors line")));
+    }
+    Ok(pool)
+}
 
-    fn judge(&self, got: &PoolStatus, want: &String) -> Verdict {
-        Verdict::of(got.pools == [want.as_str()], want, got.pools.join(", "))
+fn joined(entry: &Entry<'_>) -> String {
+    let words = std::iter::once(entry.value).chain(entry.more.iter().copied()).flat_map(str::split_whitespace);
+    words.collect::<Vec<_>>().join(" ")
+}
+
+fn vdevs(pool: &str, entry: &Entry<'_>) -> Result<Vec<Vdev>, Unreadable> {
+    let mut rows = entry.more.iter().filter(|line| !line.trim().is_empty());
+    let header: Vec<_> = rows.next().map(|line| line.split_whitespace().collect()).unwrap_or_default();
+    if !header.starts_with(&["NAME", "STATE", "READ", "WRITE", "CKSUM"]) {
+        return Err(Unreadable::new(format!("{pool}: no table of devices")));
     }
+    let mut section = None;
+    let mut vdevs: Vec<Vdev> = Vec::new();
+    for row in rows {
+        // A section's name stands alone; the pool's own row is first and has its state beside it, whatever its name.
+        match row.trim() {
+            word @ ("logs" | "cache" | "spares" | "special" | "dedup") => section = Some(word.to_owned()),
+            _ => vdevs.push(Vdev::read(row, section.as_deref())?),
+        }
+    }
+    match vdevs.first() {
+        Some(first) if first.name == pool => Ok(vdevs),
+        _ => Err(Unreadable::new(format!("{pool}: its table does not begin with it"))),
+    }
+}
+
+fn data_errors(pool: &str, entry: &Entry<'_>) -> Result<DataErrors, Unreadable> {
+    let unreadable = |what: &str| Err(Unreadable::new(format!("{pool}: {what}")));
+    if entry.value == "No known data errors" {
+        return Ok(DataErrors::None);
+    }
+    if let Some((count, _)) = entry.value.split_once(" data errors, use '-v'") {
+        return count.parse().map(DataErrors::Count).or_else(|_| unreadable(entry.value));
+    }
+    if let Some(why) = entry.value.strip_prefix("List of errors unavailable") {
+        let why = why.trim_start_matches(':').trim();
+        if why.contains("privileges") || why.contains("permission") {
+            return unreadable(entry.value);
+        }
+        return Ok(DataErrors::Unavailable(why.to_owned()));
+    }
+    if entry.value.starts_with("Permanent errors have been detected in the following files") {
+        let files = entry.more.iter().map(|line| line.trim()).filter(|line| !line.is_empty());
+        let files: Vec<_> = files.map(str::to_owned).collect();
+        return if files.is_empty() {
+            unreadable("cut off before its damaged files")
+        } else {
+            Ok(DataErrors::Files(files))
+        };
+    }
+    unreadable(&format!("errors that cannot be read: {}", entry.value))
 }

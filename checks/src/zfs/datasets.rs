@@ -1,0 +1,84 @@
+//! `zfs list`: datasets and snapshots with the properties that decide where they are seen, and the kernel's mounts.
+
+use super::mounts::Mounts;
+use crate::{
+    fact::{Fact, Unreadable},
+    probe::{Output, Probe},
+};
+
+/// Every dataset and snapshot of the imported pools, and what is mounted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Datasets {
+    /// File systems, volumes and snapshots, in the order printed; none where the tool says that there is none.
+    pub list: Vec<Dataset>,
+    /// What is mounted.
+    pub mounts: Mounts,
+}
+
+/// One dataset or snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dataset {
+    /// Full name, of a snapshot with `@`.
+    pub name: String,
+    /// `filesystem`, `volume` or `snapshot`.
+    pub kind: String,
+    /// A path, `none` or `legacy`; `-` where it means nothing.
+    pub mountpoint: String,
+    /// `on`, `off` or `noauto`; `-` where it means nothing.
+    pub canmount: String,
+    /// Compression as set, as in `lz4`; `-` of a snapshot.
+    pub compression: String,
+}
+
+impl Datasets {
+    /// The file system of that name.
+    #[must_use]
+    pub fn filesystem(&self, name: &str) -> Option<&Dataset> {
+        self.filesystems().find(|dataset| dataset.name == name)
+    }
+
+    /// The file systems.
+    pub fn filesystems(&self) -> impl Iterator<Item = &Dataset> {
+        self.list.iter().filter(|dataset| dataset.kind == "filesystem")
+    }
+
+    /// The names of the snapshots.
+    pub fn snapshots(&self) -> impl Iterator<Item = &str> {
+        self.list.iter().filter(|dataset| dataset.kind == "snapshot").map(|dataset| dataset.name.as_str())
+    }
+}
+
+impl Fact for Datasets {
+    const ID: &'static str = "zfs.datasets";
+
+    fn probes() -> Vec<Probe> {
+        let columns = "name,type,mountpoint,canmount,compression";
+        let list = ["zfs", "list", "-Hp", "-t", "filesystem,volume,snapshot", "-o", columns];
+        vec![Probe::root(list).bound(4 * 1024 * 1024), Mounts::probe()]
+    }
+
+    fn parse(out: &[Output]) -> Result<Self, Unreadable> {
+        let text = out[0].ok()?;
+        let list = text.lines().map(dataset).collect::<Result<Vec<_>, _>>()?;
+        if list.is_empty() && out[0].stderr.trim() != "no datasets available" {
+            return Err(Unreadable::new("nothing was said of any dataset"));
+        }
+        Ok(Self { list, mounts: Mounts::read(out[1].ok()?)? })
+    }
+}
+
+fn dataset(line: &str) -> Result<Dataset, Unreadable> {
+    let [name, kind, mountpoint, canmount, compression] = line.split('\t').collect::<Vec<_>>()[..] else {
+        return Err(Unreadable::new(format!("not a dataset with four properties: {line}")));
+    };
+    if !["filesystem", "volume", "snapshot"].contains(&kind) {
+        return Err(Unreadable::new(format!("{name} is of an unknown kind: {kind}")));
+    }
+    Ok(Dataset {
+        name: name.to_owned(),
+        kind: kind.to_owned(),
+        mountpoint: mountpoint.to_owned(),
+        canmount: canmount.to_owned(),
+        compression: compression.to_owned(),
+    })
+}

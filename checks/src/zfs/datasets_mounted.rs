@@ -1,0 +1,116 @@
+//! The datasets expected: that they are there with their mount points, and mounted, and their snapshots.
+
+use std::collections::BTreeMap;
+
+use super::datasets::Datasets;
+use crate::{
+    check::{About, Check, Cost, Need},
+    expect::Expectation,
+    outcome::Verdict,
+};
+
+/// The expected datasets exist and have the expected mount points.
+pub struct DatasetsPresent;
+
+impl Check for DatasetsPresent {
+    type Fact = Datasets;
+    type Want = BTreeMap<String, String>;
+
+    fn about(&self) -> &About {
+        &About {
+            id: "zfs.datasets-present",
+            demand: "the expected datasets exist, each with its mount point",
+            remedy: "create them before the system is unpacked: `zfs create -o mountpoint=PATH DATASET`",
+            key: "zfs.datasets",
+            cost: Cost::Quick,
+            needs: &[Need::Settled],
+        }
+    }
+
+    fn want(&self, image: &Expectation) -> Option<Self::Want> {
+        (!image.zfs.datasets.is_empty()).then(|| image.zfs.datasets.clone())
+    }
+
+    fn judge(&self, got: &Datasets, want: &Self::Want) -> Verdict {
+        let amiss = want.iter().filter_map(|(name, path)| match got.filesystem(name) {
+            None => Some(format!("no {name}")),
+            Some(found) if found.mountpoint != *path => Some(format!("{name} at {}", found.mountpoint)),
+            Some(_) => None,
+        });
+        verdict(want, &amiss.collect::<Vec<_>>(), "present")
+    }
+}
+
+/// The expected datasets are mounted, and so is every other that is meant to be.
+pub struct DatasetsMounted;
+
+impl Check for DatasetsMounted {
+    type Fact = Datasets;
+    type Want = BTreeMap<String, String>;
+
+    fn about(&self) -> &About {
+        &About {
+            id: "zfs.datasets-mounted",
+            demand: "the expected datasets, and all that have canmount=on, are mounted at their mount points",
+            remedy: "enable zfs-mount.service or the mount generator; empty a directory that the mount would hide",
+            key: "zfs.datasets",
+            cost: Cost::Quick,
+            needs: &[Need::Settled],
+        }
+    }
+
+    fn want(&self, image: &Expectation) -> Option<Self::Want> {
+        DatasetsPresent.want(image)
+    }
+
+    fn judge(&self, got: &Datasets, want: &Self::Want) -> Verdict {
+        let meant = got.filesystems().filter(|dataset| dataset.canmount == "on" && dataset.mountpoint.starts_with('/'));
+        let meant = meant.map(|dataset| (&dataset.name, &dataset.mountpoint));
+        let all: BTreeMap<_, _> = meant.chain(want).collect();
+        let amiss = all.iter().filter_map(|(name, path)| match got.mounts.at(path) {
+            None => Some(format!("{name} not mounted at {path}")),
+            Some(mount) if mount.source != **name => Some(format!("{path} is {}, not {name}", mount.source)),
+            Some(_) => None,
+        });
+        verdict(want, &amiss.collect::<Vec<_>>(), "mounted")
+    }
+}
+
+fn verdict(want: &BTreeMap<String, String>, amiss: &[String], holds: &str) -> Verdict {
+    let want: Vec<_> = want.iter().map(|(name, path)| format!("{name} at {path}")).collect();
+    let got = if amiss.is_empty() { format!("all {holds}") } else { amiss.join(", ") };
+    Verdict::of(amiss.is_empty(), want.join(", "), got)
+}
+
+/// The snapshots that the fleet rolls back to exist on the root and on every expected dataset.
+pub struct SnapshotsPresent;
+
+impl Check for SnapshotsPresent {
+    type Fact = Datasets;
+    type Want = Vec<String>;
+
+    fn about(&self) -> &About {
+        &About {
+            id: "zfs.snapshots-present",
+            demand: "the root dataset and every expected dataset have the expected snapshots",
+            remedy: "take them last when the image is built: `zfs snapshot -r POOL@NAME`",
+            key: "zfs.snapshots",
+            cost: Cost::Quick,
+            needs: &[Need::Settled],
+        }
+    }
+
+    fn want(&self, image: &Expectation) -> Option<Vec<String>> {
+        let datasets: Vec<_> = image.zfs.root.iter().chain(image.zfs.datasets.keys()).collect();
+        let of_each = |name: &String| datasets.iter().map(|dataset| format!("{dataset}@{name}")).collect::<Vec<_>>();
+        let all: Vec<_> = image.zfs.snapshots.iter().flat_map(of_each).collect();
+        (!all.is_empty()).then_some(all)
+    }
+
+    fn judge(&self, got: &Datasets, want: &Vec<String>) -> Verdict {
+        let missing: Vec<_> = want.iter().filter(|name| !got.snapshots().any(|there| there == *name)).collect();
+        let said = missing.iter().map(|name| format!("no {name}")).collect::<Vec<_>>().join(", ");
+        let said = if missing.is_empty() { format!("{} snapshots", want.len()) } else { said };
+        Verdict::of(missing.is_empty(), want.join(", "), said)
+    }
+}
