@@ -5,6 +5,7 @@ mod compression_set;
 mod datasets;
 mod datasets_mounted;
 mod hostid;
+mod initramfs_hostid;
 mod mounts;
 mod pool_properties;
 mod pool_status;
@@ -21,6 +22,7 @@ use crate::AnyCheck;
 
 pub use datasets::{Dataset, Datasets};
 pub use hostid::HostIds;
+pub use initramfs_hostid::InitramfsHostId;
 pub use mounts::{Mount, Mounts};
 pub use pool_properties::PoolProperties;
 pub use pool_status::{DataErrors, Pool, PoolStatus};
@@ -52,6 +54,9 @@ pub struct Expected {
     /// Whether the host ids of the system, the module and the pool's labels have to agree.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hostid_agrees: Option<bool>,
+    /// Whether the initramfs has to hold the system's host id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub initramfs_hostid: Option<bool>,
     /// The name of the pool that `/` is on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pool: Option<String>,
@@ -75,6 +80,7 @@ pub static CHECKS: &[&dyn AnyCheck] = &[
     &datasets_mounted::DatasetsMounted,
     &datasets_mounted::DatasetsPresent,
     &hostid::HostIdAgrees,
+    &initramfs_hostid::InitramfsHostIdAgrees,
     &pools_healthy::PoolNamed,
     &pools_healthy::PoolsHealthy,
     &mounts::RootMounted,
