@@ -4,4 +4,5 @@
 //! right is known to anything on its left.
 
 pub mod book;
+pub mod image;
 pub mod report;
