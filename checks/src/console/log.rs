@@ -45,7 +45,8 @@ impl Fact for ConsoleLog {
             }
         }
         // A system that does not write to the serial console would otherwise have no trouble, ever.
-        if !system_spoke && log.troubles.is_empty() {
+        let of_firmware = |sighting: &Sighting| sighting.trouble == Trouble::NothingToBoot;
+        if !system_spoke && log.troubles.iter().all(of_firmware) {
             return Err(Unreadable::new("no kernel, service manager or login prompt wrote to the serial console"));
         }
         Ok(log)
