@@ -1,0 +1,170 @@
+//! What listens, by `ss`: the socket, and the processes that hold it.
+
+use std::fmt;
+
+use crate::{
+    check::{About, Check, Cost, Need},
+    expect::Expectation,
+    fact::{Fact, Unreadable},
+    outcome::Verdict,
+    probe::{Output, Probe},
+};
+
+use super::{ListenRule, Transport};
+
+/// Every listening TCP socket and every unconnected UDP socket, of IPv4 and IPv6.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listeners(pub Vec<Listener>);
+
+/// One socket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listener {
+    /// Its protocol.
+    pub transport: Transport,
+    /// The local address without port, brackets and interface; `*` for any of both families.
+    pub address: String,
+    /// The interface it is bound to.
+    pub interface: Option<String>,
+    /// The port.
+    pub port: u16,
+    /// The processes that hold it, each name once; none if the kernel itself does (NFS, `WireGuard`).
+    pub processes: Vec<String>,
+}
+
+impl Listener {
+    /// Whether only this machine can reach it.
+    #[must_use]
+    pub fn loopback(&self) -> bool {
+        let address = self.address.strip_prefix("::ffff:").unwrap_or(&self.address);
+        address.starts_with("127.") || address == "::1" || self.interface.as_deref() == Some("lo")
+    }
+}
+
+impl fmt::Display for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let by = if self.processes.is_empty() { "the kernel".to_owned() } else { self.processes.join("+") };
+        write!(f, "{} {} {by} on {}", self.transport, self.port, self.address)
+    }
+}
+
+impl Fact for Listeners {
+    const ID: &'static str = "network.listeners";
+
+    fn probes() -> Vec<Probe> {
+        vec![Probe::root(["ss", "-H", "-l", "-n", "-t", "-u", "-p"])]
+    }
+
+    fn parse(out: &[Output]) -> Result<Self, Unreadable> {
+        let text = out[0].ok()?;
+        // Where ss lacks a right or a kernel interface it says so here, and prints what it has.
+        if let Some(line) = out[0].stderr.lines().next() {
+            return Err(Unreadable::new(format!("ss: {line}")));
+        }
+        text.lines()
+            .map(|line| socket(line).ok_or_else(|| Unreadable::new(format!("ss: {line}"))))
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+}
+
+/// Reads `tcp LISTEN 0 128 127.0.0.53%lo:53 0.0.0.0:* users:(("systemd-resolve",pid=397,fd=15))`.
+fn socket(line: &str) -> Option<Listener> {
+    let mut words = line.split_whitespace();
+    let transport: Transport = words.next()?.parse().ok()?;
+    let state = words.next()?;
+    if state != if transport == Transport::Tcp { "LISTEN" } else { "UNCONN" } {
+        return None;
+    }
+    let (_received, _sent) = (words.next()?.parse::<u64>().ok()?, words.next()?.parse::<u64>().ok()?);
+    let (local, port) = words.next()?.rsplit_once(':')?;
+    words.next()?.strip_suffix(":*")?;
+    let (local, interface) = match local.split_once('%') {
+        Some((local, interface)) => (local, Some(interface.trim_end_matches(']').to_owned())),
+        None => (local, None),
+    };
+    let address = local.trim_start_matches('[').trim_end_matches(']').to_owned();
+    let users = words.collect::<Vec<_>>().join(" ");
+    Some(Listener { transport, address, interface, port: port.parse().ok()?, processes: processes(&users)? })
+}
+
+/// Reads `users:(("sshd",pid=612,fd=3),("systemd",pid=1,fd=62))`, or nothing at all.
+fn processes(users: &str) -> Option<Vec<String>> {
+    if users.is_empty() {
+        return Some(Vec::new());
+    }
+    let inside = users.strip_prefix("users:((\"")?.strip_suffix("))")?;
+    let mut names: Vec<String> = Vec::new();
+    for holder in inside.split("),(\"") {
+        let (name, _) = holder.split_once("\",pid=")?;
+        if !names.iter().any(|seen| seen == name) {
+            names.push(name.to_owned());
+        }
+    }
+    Some(names)
+}
+
+/// Nothing listens that is not expected.
+pub struct ListenersExpected;
+
+impl Check for ListenersExpected {
+    type Fact = Listeners;
+    type Want = Vec<ListenRule>;
+
+    fn about(&self) -> &About {
+        &About {
+            id: "network.listeners-expected",
+            demand: "nothing listens on TCP or UDP but what is expected",
+            remedy: "disable the unit that opens the socket (`systemctl disable --now NAME.socket NAME.service`), or expect it",
+            key: "network.listeners",
+            cost: Cost::Quick,
+            needs: &[Need::Settled],
+        }
+    }
+
+    fn want(&self, image: &Expectation) -> Option<Vec<ListenRule>> {
+        image.network.listeners.clone()
+    }
+
+    fn judge(&self, got: &Listeners, want: &Vec<ListenRule>) -> Verdict {
+        let stray: Vec<_> = got.0.iter().filter(|socket| !want.iter().any(|rule| rule.allows(socket))).collect();
+        let words: Vec<_> = want.iter().map(ListenRule::to_string).collect();
+        let found = match stray.as_slice() {
+            [] => format!("{} sockets, all expected", got.0.len()),
+            stray => stray.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
+        };
+        Verdict::of(stray.is_empty(), format_args!("only {}", words.join(", ")), found)
+    }
+}
+
+/// The SSH server listens where it is expected, and it is that server.
+pub struct SshdListening;
+
+impl Check for SshdListening {
+    type Fact = Listeners;
+    type Want = ListenRule;
+
+    fn about(&self) -> &About {
+        &About {
+            id: "network.sshd-listening",
+            demand: "the expected SSH server listens on its port, on more than the loopback",
+            remedy: "enable the SSH server's unit, and look at Port and ListenAddress of sshd_config",
+            key: "network.sshd",
+            cost: Cost::Quick,
+            needs: &[Need::Settled],
+        }
+    }
+
+    fn want(&self, image: &Expectation) -> Option<ListenRule> {
+        image.network.sshd.clone()
+    }
+
+    fn judge(&self, got: &Listeners, want: &ListenRule) -> Verdict {
+        let on_port = |socket: &&Listener| socket.transport == want.transport && socket.port == want.port;
+        let there: Vec<_> = got.0.iter().filter(on_port).collect();
+        let holds = there.iter().any(|socket| want.allows(socket) && (want.loopback || !socket.loopback()));
+        let words: Vec<_> = there.iter().map(ToString::to_string).collect();
+        let words =
+            if words.is_empty() { format!("nothing on {} {}", want.transport, want.port) } else { words.join("; ") };
+        Verdict::of(holds, want, words)
+    }
+}
