@@ -1,6 +1,20 @@
 //! The report: one record of a run, and the views of it. Views compute nothing.
 
+mod folder;
+mod human;
+pub mod json;
+pub mod junit;
+mod page;
 pub mod plain;
 mod record;
+#[cfg(test)]
+mod samples;
+mod style;
 
+pub use folder::{Files, Folder, FolderError};
+pub use human::table;
 pub use record::{Access, Carrier, Chosen, ChosenBy, Conclusion, MachineRecord, Report, Subject, Timings};
+pub use style::{Detail, Style};
+
+pub(crate) use page::Page;
+pub(crate) use style::Ink;

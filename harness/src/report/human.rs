@@ -1,0 +1,158 @@
+//! The text view: a table by topic, a block for what failed, what was left out, the machine, the verdict.
+
+mod findings;
+mod rows;
+mod skips;
+
+use kverify_checks::{SkipCause, Status};
+
+use super::page::Page;
+use super::{
+    Access, Carrier, ChosenBy, Conclusion, MachineRecord, Report, plain,
+    style::{Detail, Ink, Style},
+};
+use findings::Findings;
+
+/// The report as text, ending in a newline.
+///
+/// Everything that a guest or a file name brought in went through [`plain`]; the only escape sequences are ours, and
+/// only where `style` wants colour.
+#[must_use]
+pub fn table(report: &Report, style: &Style) -> String {
+    let findings = Findings::of(report);
+    let mut page = Page::new(style);
+    if style.detail > Detail::Brief {
+        page.rows(&report.outcomes, &findings);
+    }
+    page.findings(&findings, &subject(report));
+    for machine in &report.machines {
+        page.console(machine);
+    }
+    if style.detail > Detail::Brief {
+        page.notes(report);
+        page.skips(&report.outcomes);
+        page.gap();
+        for machine in &report.machines {
+            page.machine(machine, report);
+        }
+    }
+    page.gap();
+    page.verdict(report);
+    page.finish()
+}
+
+/// The image's name without its ending.
+fn subject(report: &Report) -> String {
+    let name = plain::line(&report.subject.name, 100);
+    name.rsplit_once('.').map_or(name.clone(), |(stem, _)| stem.to_owned())
+}
+
+impl Page<'_> {
+    fn console(&mut self, machine: &MachineRecord) {
+        if machine.console_tail.is_empty() {
+            return;
+        }
+        self.gap();
+        let id = plain::line(&machine.id, 100);
+        self.line(&self.style.paint(Ink::Strong, &format!("console of {id}, its last lines")));
+        for line in &machine.console_tail {
+            self.hanging(2, 2, Ink::Faint, "|", &plain::line(line, 500));
+        }
+        if let Some(folder) = &self.style.folder {
+            let path = folder.join("console.log");
+            self.field("see", &plain::line(&path.display().to_string(), usize::MAX));
+        }
+    }
+
+    fn notes(&mut self, report: &Report) {
+        let mut noted = report.outcomes.iter().filter(|outcome| !outcome.notes.is_empty()).peekable();
+        if noted.peek().is_none() {
+            return;
+        }
+        self.gap();
+        self.line(&self.style.paint(Ink::Strong, "notes"));
+        for outcome in noted {
+            let said: Vec<_> = outcome.notes.iter().map(|note| plain::line(note, 1000)).collect();
+            self.hanging(2, 0, Ink::Faint, &plain::line(&outcome.check, 100), &said.join("\n"));
+        }
+    }
+
+    fn machine(&mut self, machine: &MachineRecord, report: &Report) {
+        let line = |text: &str| plain::line(text, 300);
+        let cpus = if machine.cpus == 1 { "CPU" } else { "CPUs" };
+        let said = format!(
+            "{}: {} ({}), {} {cpus}, {} MiB, {}, QEMU {}, {} boot",
+            line(&machine.id),
+            line(&machine.accelerator),
+            line(&machine.accelerator_why),
+            machine.cpus,
+            machine.memory_mib,
+            line(&machine.firmware),
+            line(&machine.qemu),
+            line(&machine.boot),
+        );
+        self.hanging(0, 9, Ink::Strong, "machine", &said);
+        let way = match (machine.carrier, machine.access) {
+            (Carrier::None, _) => "none: it never became ready",
+            (Carrier::Ssh, Access::Seeded) => "ssh, with a user and key made for this run",
+            (Carrier::Ssh, Access::Own) => "ssh, with the image's own account",
+        };
+        self.hanging(0, 9, Ink::Strong, "access", &format!("{way}; network: {}", line(&machine.network)));
+        let timings = &machine.timings;
+        let spans = [
+            ("login after", timings.login),
+            ("settled after", timings.settled),
+            ("quick checks", timings.quick_checks),
+            ("deep checks", timings.deep_checks),
+        ];
+        let mut spans: Vec<_> =
+            spans.iter().filter_map(|(name, seconds)| Some(format!("{name} {:.1} s", (*seconds)?))).collect();
+        spans.push(format!("in all {:.1} s", report.finished.duration_since(report.started).as_secs_f64()));
+        self.hanging(0, 9, Ink::Strong, "time", &spans.join(", "));
+    }
+
+    fn verdict(&mut self, report: &Report) {
+        let ink = match report.verdict {
+            Conclusion::Verified => Ink::Good,
+            Conclusion::VerifiedInPart | Conclusion::NoVerdict => Ink::Unsure,
+            Conclusion::Refuted => Ink::Bad,
+        };
+        let name = plain::line(&report.subject.name, 200);
+        let word = report.verdict.to_string();
+        self.hanging(0, 0, ink, &word, &format!("{name}: {}", tally(report)));
+        self.hanging(2, 7, Ink::Faint, "image", &plain::line(&report.subject.digest, 200));
+        let chosen = match report.expectation.chosen_by {
+            ChosenBy::Caller => "chosen by the caller",
+            ChosenBy::Guest => "chosen by the guest's os-release",
+            ChosenBy::Nobody => "chosen by nobody: the machine never said what it is",
+        };
+        let sheet = format!("{}, {chosen}", plain::line(&report.expectation.name, 200));
+        self.hanging(2, 7, Ink::Faint, "sheet", &sheet);
+    }
+}
+
+/// What the numbers are: `2 of 36 checks fail, 1 could not be told`.
+fn tally(report: &Report) -> String {
+    let count = |status| report.outcomes.iter().filter(|outcome| outcome.status == status).count();
+    let (pass, fail, error) = (count(Status::Pass), count(Status::Fail), count(Status::Error));
+    let asked = pass + fail + error;
+    let checks = if asked == 1 { "check" } else { "checks" };
+    let mut parts = Vec::new();
+    if asked == 0 {
+        return "no check was asked".to_owned();
+    }
+    if fail > 0 {
+        parts.push(format!("{fail} of {asked} {checks} {}", if fail == 1 { "fails" } else { "fail" }));
+    } else {
+        parts.push(format!("{pass} of {asked} {checks} {}", if pass == 1 { "holds" } else { "hold" }));
+    }
+    if error > 0 {
+        parts.push(format!("{error} could not be told"));
+    }
+    let left_out = |cause: SkipCause| matches!(cause, SkipCause::Filtered | SkipCause::NotHere);
+    let left_out = report.outcomes.iter().filter(|outcome| outcome.cause.is_some_and(left_out)).count();
+    if left_out > 0 {
+        parts.push(format!("{left_out} left out"));
+    }
+    parts.join(", ")
+}

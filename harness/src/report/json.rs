@@ -1,0 +1,92 @@
+//! The report as JSON, and the schema of that.
+//!
+//! Nothing is lost on the way, so a gate reads what the run wrote; what would act on a terminal is escaped, so that the
+//! file can be looked at.
+
+use serde::Serialize;
+
+use super::{Report, plain};
+
+/// The report as pretty JSON, ending in a newline.
+#[must_use]
+pub fn report(report: &Report) -> String {
+    harmless(report)
+}
+
+/// The JSON schema of the report, ending in a newline.
+#[must_use]
+pub fn schema() -> String {
+    harmless(&schemars::schema_for!(Report))
+}
+
+/// A value of ours as pretty JSON without dangerous characters, ending in a newline.
+///
+/// Outside of strings JSON is ASCII, and inside of them serde writes line ends as escapes: what is dangerous stands in
+/// a string, where an escape says the same.
+pub(crate) fn harmless(value: &impl Serialize) -> String {
+    let pretty = serde_json::to_string_pretty(value).expect("records of ours have string keys and no failing parts");
+    let mut text = String::with_capacity(pretty.len() + 1);
+    for character in pretty.chars() {
+        if character != '\n' && plain::dangerous(character) {
+            text.extend(character.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
+        } else {
+            text.push(character);
+        }
+    }
+    text.push('\n');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    use crate::report::{
+        Report,
+        samples::{hostile, refuted, verified},
+    };
+
+    #[test]
+    fn what_is_written_reads_back_the_same() {
+        for report in [verified(), refuted(), hostile()] {
+            let text = super::report(&report);
+            assert_eq!(serde_json::from_str::<Report>(&text).unwrap(), report);
+        }
+    }
+
+    #[test]
+    fn the_schema_knows_every_key_that_is_written() {
+        let mut known = BTreeSet::new();
+        properties(&serde_json::from_str(&super::schema()).unwrap(), &mut known);
+        let mut written = BTreeSet::new();
+        keys(&serde_json::from_str(&super::report(&refuted())).unwrap(), &mut written);
+        assert!(written.is_subset(&known), "{:?}", written.difference(&known).collect::<Vec<_>>());
+        assert!(known.contains("outcomes") && known.contains("console_tail"), "{known:?}");
+    }
+
+    fn properties(schema: &Value, known: &mut BTreeSet<String>) {
+        match schema {
+            Value::Object(object) => {
+                if let Some(Value::Object(properties)) = object.get("properties") {
+                    known.extend(properties.keys().cloned());
+                }
+                object.values().for_each(|inner| properties(inner, known));
+            }
+            Value::Array(array) => array.iter().for_each(|inner| properties(inner, known)),
+            _ => {}
+        }
+    }
+
+    fn keys(value: &Value, written: &mut BTreeSet<String>) {
+        match value {
+            Value::Object(object) => {
+                written.extend(object.keys().cloned());
+                object.values().for_each(|inner| keys(inner, written));
+            }
+            Value::Array(array) => array.iter().for_each(|inner| keys(inner, written)),
+            _ => {}
+        }
+    }
+}
