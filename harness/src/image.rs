@@ -37,7 +37,7 @@ use rustix::fs::OFlags;
 pub use consistency::ConsistencyError;
 pub use digest::{Digest, DigestError, ParseDigestError};
 pub use disk::Disk;
-pub use foreign::Foreign;
+pub use foreign::{Foreign, Way};
 pub use overlay::{Overlay, RESERVE_BYTES};
 pub use refusal::Refusal;
 pub use seed::{Seed, SeedError};

@@ -288,6 +288,24 @@ fn no_byte_of_a_fat_volume_ends_in_a_panic() {
 }
 
 #[test]
+fn the_labels_of_a_pool_in_use_say_whose_it_is() {
+    let samples = Samples::new();
+    let read = layout(&labelled(&samples, &labels("active-labels.zst"))).labels;
+    let expected = Label {
+        partition: 2,
+        pool: "rpool".to_owned(),
+        state: "ACTIVE".to_owned(),
+        hostid: Some(3_962_639_223),
+        hostname: Some("(none)".to_owned()),
+        txg: 130,
+        guid: 9_287_024_146_525_723_107,
+        ashift: Some(12),
+        copies: 4,
+    };
+    assert_eq!(read, [expected]);
+}
+
+#[test]
 fn the_labels_of_an_exported_pool_are_read() {
     let samples = Samples::new();
     let path = labelled(&samples, &labels("exported-labels.zst"));
