@@ -4,9 +4,12 @@
 //! that whatever happens to its name meanwhile, one and the same inode is meant. No other program touches it before
 //! [`Image::open`] is content.
 
+mod answer;
+mod consistency;
 mod digest;
 mod disk;
 mod foreign;
+mod layout;
 mod overlay;
 mod qcow2;
 mod raw;
@@ -31,9 +34,10 @@ use std::{
 
 use rustix::fs::OFlags;
 
+pub use consistency::ConsistencyError;
 pub use digest::{Digest, DigestError, ParseDigestError};
 pub use disk::Disk;
-pub use foreign::Foreign;
+pub use foreign::{Foreign, Way};
 pub use overlay::{Overlay, RESERVE_BYTES};
 pub use refusal::Refusal;
 pub use seed::{Seed, SeedError};

@@ -1,6 +1,6 @@
 //! A small FAT volume with a few files, made in memory: how a machine is told something at its first boot.
 //!
-//! `CIDATA` is what cloud-init's `NoCloud` looks for, `KLDLOADSEED` what an installer looks for.
+//! FAT keeps eleven bytes of a label, so the installer's `KLDLOAD-SEED` cannot be one: its media take it without hyphen.
 
 use std::io::{self, Cursor, Write};
 
@@ -57,6 +57,12 @@ pub struct Seed {
 }
 
 impl Seed {
+    /// The label that cloud-init's data source `NoCloud` looks for, with the files `user-data` and `meta-data`.
+    pub const CLOUD_INIT: &str = "CIDATA";
+
+    /// The label that an installer looks for, with the file `answers.env`.
+    pub const ANSWERS: &str = "KLDLOADSEED";
+
     /// An empty volume with a label of at most eleven bytes, in upper case.
     #[must_use]
     pub fn new(label: impl Into<String>) -> Self {
@@ -127,7 +133,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("seed.img");
         let long = vec![b'x'; 5_000_000];
-        let seed = Seed::new("CIDATA")
+        let seed = Seed::new(Seed::CLOUD_INIT)
             .file("user-data", "#cloud-config\n{}\n")
             .file("meta-data", "instance-id: one\n")
             .file("network-config", long.clone());
@@ -148,7 +154,7 @@ mod tests {
 
     #[test]
     fn the_same_files_make_the_same_bytes() {
-        let seed = Seed::new("KLDLOADSEED").file("answers.env", "KLDLOAD_DISTRO=debian\n");
+        let seed = Seed::new(Seed::ANSWERS).file("answers.env", "KLDLOAD_DISTRO=debian\n");
         assert!(seed.volume().unwrap() == seed.volume().unwrap());
     }
 

@@ -125,19 +125,23 @@ impl Unnamed {
     }
 }
 
+const FLAGS: OFlags = OFlags::RDWR.union(OFlags::CLOEXEC);
+const MODE: Mode = Mode::RUSR.union(Mode::WUSR);
+
 fn open(folder: &Path) -> Result<OwnedFd, Errno> {
-    let flags = OFlags::RDWR | OFlags::CLOEXEC;
-    let mode = Mode::RUSR | Mode::WUSR;
-    match rustix::fs::openat(CWD, folder, flags | OFlags::TMPFILE, mode) {
-        // Some file systems know no files without a name; there it has one for an instant.
-        Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => {
-            let name = folder.join(format!(".kverify-{}-{}", std::process::id(), nonce()));
-            let fd = rustix::fs::openat(CWD, &name, flags | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW, mode)?;
-            rustix::fs::unlinkat(CWD, &name, AtFlags::empty())?;
-            Ok(fd)
-        }
+    match rustix::fs::openat(CWD, folder, FLAGS | OFlags::TMPFILE, MODE) {
+        // Some file systems know no files without a name.
+        Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => named_for_an_instant(folder),
         opened => opened,
     }
+}
+
+fn named_for_an_instant(folder: &Path) -> Result<OwnedFd, Errno> {
+    let name = folder.join(format!(".kverify-{}-{}", std::process::id(), nonce()));
+    let flags = FLAGS | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
+    let fd = rustix::fs::openat(CWD, &name, flags, MODE)?;
+    rustix::fs::unlinkat(CWD, &name, AtFlags::empty())?;
+    Ok(fd)
 }
 
 fn nonce() -> u64 {
@@ -165,6 +169,15 @@ mod tests {
         fs::File::open(unnamed.fd_path()).unwrap().read_to_string(&mut text).unwrap();
         assert_eq!(text, "behind");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "it has a name");
+    }
+
+    #[test]
+    fn where_no_file_can_do_without_a_name_it_has_one_for_an_instant() {
+        let folder = tempfile::tempdir().unwrap();
+        let unnamed = Unnamed { file: super::named_for_an_instant(folder.path()).unwrap().into() };
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "it has a name");
+        fs::write(unnamed.fd_path(), b"text").unwrap();
+        assert_eq!(fs::read(unnamed.fd_path()).unwrap(), b"text");
     }
 
     #[test]
