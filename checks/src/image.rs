@@ -1,9 +1,10 @@
 //! The image: its file, read on the host without booting, and what it says of itself.
 
-mod bootable;
 mod consistency;
+mod fallback_loader;
 mod layout;
 mod metadata;
+mod partitions_valid;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -32,5 +33,9 @@ pub struct Expected {
 }
 
 /// The checks of this topic, by ID.
-pub static CHECKS: &[&dyn AnyCheck] =
-    &[&bootable::FallbackLoader, &consistency::Intact, &metadata::MetadataAgrees, &bootable::PartitionsValid];
+pub static CHECKS: &[&dyn AnyCheck] = &[
+    &fallback_loader::FallbackLoader,
+    &consistency::Intact,
+    &metadata::MetadataAgrees,
+    &partitions_valid::PartitionsValid,
+];

@@ -7,9 +7,11 @@ mod datasets_mounted;
 mod hostid;
 mod initramfs_hostid;
 mod mounts;
+mod pool_named;
 mod pool_properties;
 mod pool_status;
 mod pools_healthy;
+mod snapshots_present;
 mod vdev;
 mod versions;
 
@@ -81,9 +83,9 @@ pub static CHECKS: &[&dyn AnyCheck] = &[
     &datasets_mounted::DatasetsPresent,
     &hostid::HostIdAgrees,
     &initramfs_hostid::InitramfsHostIdAgrees,
-    &pools_healthy::PoolNamed,
+    &pool_named::PoolNamed,
     &pools_healthy::PoolsHealthy,
     &mounts::RootMounted,
-    &datasets_mounted::SnapshotsPresent,
+    &snapshots_present::SnapshotsPresent,
     &versions::VersionsAgree,
 ];

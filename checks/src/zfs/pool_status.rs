@@ -88,12 +88,21 @@ fn key(line: &str) -> Option<(&str, &str)> {
 fn blocks(text: &str) -> Result<Vec<Vec<Entry<'_>>>, Unreadable> {
     let mut blocks: Vec<Vec<Entry<'_>>> = Vec::new();
     for line in text.lines() {
-        match (key(line), blocks.last_mut()) {
-            (Some(("pool", value)), _) => blocks.push(vec![Entry { key: "pool", value, more: Vec::new() }]),
-            (Some((key, value)), Some(block)) => block.push(Entry { key, value, more: Vec::new() }),
-            (None, Some(block)) => block.iter_mut().last().into_iter().for_each(|entry| entry.more.push(line)),
-            (_, None) if line.trim().is_empty() => {}
-            (_, None) => return Err(Unreadable::new(format!("not a pool's status: {}", line.trim()))),
+        let found = key(line);
+        if let Some((key @ "pool", value)) = found {
+            blocks.push(vec![Entry { key, value, more: Vec::new() }]);
+            continue;
+        }
+        let Some(entries) = blocks.last_mut() else {
+            if line.trim().is_empty() {
+                continue;
+            }
+            return Err(Unreadable::new(format!("not a pool's status: {}", line.trim())));
+        };
+        match (found, entries.last_mut()) {
+            (Some((key, value)), _) => entries.push(Entry { key, value, more: Vec::new() }),
+            (None, Some(entry)) => entry.more.push(line),
+            (None, None) => {}
         }
     }
     if blocks.is_empty() { Err(Unreadable::new("nothing was said of any pool")) } else { Ok(blocks) }

@@ -1,4 +1,4 @@
-//! The health of the pools, and their name: judged from all that `zpool status` says, not from its state line.
+//! The health of the pools: judged from all that `zpool status` says, not from its state line.
 
 use super::{
     pool_status::{DataErrors, Pool, PoolStatus},
@@ -85,33 +85,4 @@ fn ills(pool: &Pool) -> Vec<String> {
         ills.push("not ONLINE".to_owned());
     }
     ills
-}
-
-/// The pool has the name that the fleet's tools expect.
-pub struct PoolNamed;
-
-impl Check for PoolNamed {
-    type Fact = PoolStatus;
-    type Want = String;
-
-    fn about(&self) -> &About {
-        &About {
-            id: "zfs.pool-named",
-            demand: "exactly one pool is imported, and it has the expected name",
-            remedy: "name the pool when it is created; `zpool import OLD NEW` renames an exported one",
-            key: "zfs.pool",
-            cost: Cost::Quick,
-            needs: &[Need::Settled],
-        }
-    }
-
-    fn want(&self, image: &Expectation) -> Option<String> {
-        image.zfs.pool.clone()
-    }
-
-    fn judge(&self, got: &PoolStatus, want: &String) -> Verdict {
-        let names: Vec<_> = got.pools.iter().map(|pool| pool.name.as_str()).collect();
-        let said = if names.is_empty() { "no pool is imported".to_owned() } else { names.join(", ") };
-        Verdict::of(names == [want.as_str()], want, said)
-    }
 }

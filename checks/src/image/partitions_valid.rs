@@ -1,6 +1,6 @@
-//! What firmware needs of a disk: a sound partition table, and a loader where it looks without being told.
+//! The partition table: firmware, resizing tools and the root file system all start from it.
 
-use super::layout::{Esp, Layout};
+use super::layout::{Layout, Partition};
 use crate::{
     check::{About, Check, Cost},
     expect::Expectation,
@@ -44,7 +44,7 @@ impl Check for PartitionsValid {
                     if one.bytes == 0 || end > got.disk_bytes {
                         amiss.push(format!("partition {} ends at {end} of {} bytes", one.number, got.disk_bytes));
                     }
-                    let over = |other: &&super::Partition| {
+                    let over = |other: &&Partition| {
                         one.number < other.number
                             && one.start < other.start.saturating_add(other.bytes)
                             && other.start < end
@@ -57,38 +57,5 @@ impl Check for PartitionsValid {
         let count = got.gpt.as_ref().map_or(0, Vec::len);
         let said = if amiss.is_empty() { format!("GPT, {count} partitions") } else { amiss.join(", ") };
         Verdict::of(amiss.is_empty(), "a GPT without fault, with an EFI system partition", said)
-    }
-}
-
-/// Firmware without a boot entry finds a loader of its own kind.
-pub struct FallbackLoader;
-
-impl Check for FallbackLoader {
-    type Fact = Layout;
-    type Want = String;
-
-    fn about(&self) -> &About {
-        &About {
-            id: "image.fallback-loader",
-            demand: "the EFI system partition has a loader for the machine at the path that every firmware tries",
-            remedy: "copy the loader to EFI/BOOT/BOOTX64.EFI (`bootctl install` and shim's packages do)",
-            key: "image.fallback_loader",
-            cost: Cost::Quick,
-            needs: &[],
-        }
-    }
-
-    fn want(&self, image: &Expectation) -> Option<String> {
-        image.image.fallback_loader.clone()
-    }
-
-    fn judge(&self, got: &Layout, want: &String) -> Verdict {
-        let said = match &got.esp {
-            None => "no EFI system partition".to_owned(),
-            Some(Esp { unreadable: Some(why), .. }) => format!("EFI system partition not readable: {why}"),
-            Some(Esp { fallback_machine: Some(machine), .. }) => machine.clone(),
-            Some(Esp { files, .. }) => format!("no loader at the fallback path among {} files", files.len()),
-        };
-        Verdict::of(said == *want, want, said)
     }
 }
