@@ -18,7 +18,7 @@ const PATH: &str = "/etc/kldload/image-metadata.json";
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ExpectedMetadata {
-    /// The distribution, by its ID in os-release.
+    /// The distribution, by its ID in os-release; the file may add the release, as in `debian-13`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub distro: Option<String>,
     /// The profile the image was installed with.
@@ -26,11 +26,11 @@ pub struct ExpectedMetadata {
     pub profile: Option<String>,
 }
 
-/// The metadata file, and the ID of the system that it describes.
+/// The metadata file, and the names of the system that it describes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Metadata {
-    /// `ID` in os-release.
-    pub os_id: String,
+    /// The names that os-release allows: its ID alone, and with its release or the release's first number.
+    pub os: Vec<String>,
     /// The file's texts in the order of [`FIELDS`], or why there are none: a bad file is the image's fault.
     pub file: Result<[String; 5], String>,
     /// The profile, where the file names it apart from the image's name.
@@ -48,16 +48,14 @@ impl Fact for Metadata {
     }
 
     fn parse(out: &[Output]) -> Result<Self, Unreadable> {
-        let id = out[1].ok()?.lines().find_map(|line| line.strip_prefix("ID="));
-        let os_id =
-            id.ok_or_else(|| Unreadable::new("/etc/os-release has no ID"))?.trim_matches(['"', '\'']).to_owned();
+        let os = os_names(out[1].ok()?)?;
         if out[0].exit == Exit::Code(1) && out[0].stderr.contains("No such file or directory") {
-            return Ok(Self { os_id, file: Err(format!("no {PATH}")), profile: None });
+            return Ok(Self { os, file: Err(format!("no {PATH}")), profile: None });
         }
         let text = out[0].ok()?;
         let value = match serde_json::from_str::<Value>(text) {
             Ok(value) => value,
-            Err(error) => return Ok(Self { os_id, file: Err(format!("not JSON: {error}")), profile: None }),
+            Err(error) => return Ok(Self { os, file: Err(format!("not JSON: {error}")), profile: None }),
         };
         let word =
             |field: &str| value.get(field).and_then(Value::as_str).map(str::trim).filter(|word| !word.is_empty());
@@ -67,8 +65,22 @@ impl Fact for Metadata {
         } else {
             Err(format!("no {}", missing.join(", no ")))
         };
-        Ok(Self { os_id, file, profile: word("profile").map(str::to_owned) })
+        Ok(Self { os, file, profile: word("profile").map(str::to_owned) })
     }
+}
+
+fn os_names(os_release: &str) -> Result<Vec<String>, Unreadable> {
+    let value = |key: &str| {
+        let line = os_release.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+        line.map(|value| value.trim_matches(['"', '\'']))
+    };
+    let id = value("ID").ok_or_else(|| Unreadable::new("/etc/os-release has no ID"))?;
+    let mut names = vec![id.to_owned()];
+    if let Some(release) = value("VERSION_ID") {
+        names.push(format!("{id}-{release}"));
+        names.extend(release.split_once('.').map(|(major, _)| format!("{id}-{major}")));
+    }
+    Ok(names)
 }
 
 /// The metadata file agrees with the system, the profile and its own name.
@@ -101,22 +113,20 @@ impl Check for MetadataAgrees {
             Err(why) => return Verdict::of(false, wanted, why),
         };
         let mut amiss = Vec::new();
-        if *distro != got.os_id {
-            amiss.push(format!("target_distro {distro} on {}", got.os_id));
+        if !got.os.contains(distro) {
+            amiss.push(format!("target_distro {distro} on {}", got.os.join(" or ")));
         }
-        if want.distro.as_ref().is_some_and(|want| want != distro) {
+        if want.distro.as_ref().is_some_and(|want| distro != want && !distro.starts_with(&format!("{want}-"))) {
             amiss.push(format!("target_distro {distro}"));
         }
-        let mut words = name.split('-').skip(1);
-        let (of, profile) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-        if !name.starts_with("golden-") || of != distro {
-            amiss.push(format!("image_name {name} of {distro}"));
+        let profile = name.strip_prefix(&format!("golden-{distro}-")).and_then(|rest| rest.split('-').next());
+        match (profile, &got.profile) {
+            (None, _) => amiss.push(format!("image_name {name} of {distro}")),
+            (Some(named), Some(said)) if named != said => amiss.push(format!("image_name {name} of profile {said}")),
+            _ => {}
         }
-        if got.profile.as_ref().is_some_and(|said| said != profile) {
-            amiss.push(format!("image_name {name} of profile {}", got.profile.as_deref().unwrap_or_default()));
-        }
-        if want.profile.as_ref().is_some_and(|want| want != profile) {
-            amiss.push(format!("profile {profile}"));
+        if want.profile.as_deref().is_some_and(|want| profile.is_some_and(|named| named != want)) {
+            amiss.push(format!("profile {}", profile.unwrap_or_default()));
         }
         let said = if amiss.is_empty() { format!("{name} {version}, built {built}") } else { amiss.join(", ") };
         Verdict::of(amiss.is_empty(), wanted, said)

@@ -35,6 +35,9 @@ modinfo -k \"$k\" -F vermagic zfs
 done
 :";
 
+/// What modinfo says of a module that depmod does not know, and of one whose file is gone.
+const ABSENT: [&str; 2] = ["Module zfs not found", "could not get modinfo from 'zfs': No such file or directory"];
+
 impl Fact for ZfsBuilds {
     const ID: &'static str = "modules.zfs-builds";
 
@@ -54,12 +57,17 @@ impl Fact for ZfsBuilds {
                 _ => return Err(Unreadable::new(format!("not a kernel or its module: {line}"))),
             }
         }
-        let unsaid = out[1].stderr.lines().find(|line| !line.contains("Module zfs not found"));
-        if let Some(line) = unsaid {
-            return Err(Unreadable::new(line.trim()));
+        let mut absent = 0;
+        for line in out[1].stderr.lines() {
+            match line {
+                _ if ABSENT.iter().any(|words| line.contains(words)) => absent += 1,
+                // The library tells of a missing file beside the module before the tool tells of the module.
+                _ if line.starts_with("libkmod:") && line.ends_with("No such file or directory") => {}
+                _ => return Err(Unreadable::new(line.trim())),
+            }
         }
         let missing = builds.iter().filter(|build| build.built_for.is_none()).count();
-        if running.is_empty() || builds.is_empty() || missing != out[1].stderr.lines().count() {
+        if running.is_empty() || builds.is_empty() || missing != absent {
             return Err(Unreadable::new("cut off, or no kernel in /lib/modules"));
         }
         Ok(Self { running, builds })
