@@ -4,5 +4,10 @@
 //! right is known to anything on its left.
 
 pub mod book;
+pub mod cli;
 pub mod image;
+pub mod machine;
+pub mod pipeline;
 pub mod report;
+pub mod run;
+pub mod session;

@@ -1,3 +1,17 @@
 //! The `kverify` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+#[tokio::main(worker_threads = 2)]
+async fn main() -> ExitCode {
+    match kverify::cli::run(std::env::args_os()).await {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            #[expect(clippy::print_stderr, reason = "the one place where the chain of an error is printed")]
+            {
+                eprintln!("kverify: {error:#}");
+            }
+            ExitCode::from(2)
+        }
+    }
+}

@@ -36,7 +36,7 @@ impl Fact for InitramfsHostId {
     const ID: &'static str = "zfs.initramfs-hostid";
 
     fn probes() -> Vec<Probe> {
-        let unpack = Probe::root(["sh", "-c", SCRIPT]).touches().limit(Duration::from_secs(120));
+        let unpack = Probe::root(["sh", "-c", SCRIPT]).touches().limit(Duration::from_mins(2));
         vec![Probe::root(["od", "-An", "-v", "-tx1", "/etc/hostid"]), unpack]
     }
 

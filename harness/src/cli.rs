@@ -1,0 +1,139 @@
+//! The command line: what can be said to kverify, and how its answers are shown.
+
+mod account;
+mod build;
+mod checks;
+mod doctor;
+mod explain;
+mod live;
+mod machine_args;
+mod record;
+mod said;
+mod schema;
+mod verify;
+
+use std::ffi::OsString;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::book;
+
+/// Decides whether a golden image may be promoted: boots a throw-away copy, looks at what it really is, and says so.
+#[derive(Debug, Parser)]
+#[command(name = "kverify", version, arg_required_else_help = true, after_help = EXITS)]
+struct Cli {
+    /// Show no progress, and of the table only what is wrong.
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    /// Show evidence too.
+    #[arg(short, long, global = true)]
+    verbose: bool,
+    /// When to colour.
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    color: Color,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXITS: &str = "`kverify IMAGE` is short for `kverify verify IMAGE`.\n\n\
+    Exit status: 0 verified, 1 refuted, 2 no verdict (usage, unsafe image, host, nothing ran).";
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Boot a throw-away copy of an image and check it.
+    Verify(Box<verify::Args>),
+    /// Install an image with an installer medium, in a machine without a network.
+    Build(Box<build::Args>),
+    /// List every check with what it demands.
+    Checks(checks::Args),
+    /// Show one check: its probes, the expectation per distro, and how to mend what it finds.
+    Explain(explain::Args),
+    /// Say what this host lacks for running kverify, and the package that brings it.
+    Doctor(doctor::Args),
+    /// Print the JSON schema of report.json.
+    Schema,
+    /// Record what a machine answers to the probes of facts, case by case.
+    Record(Box<record::Args>),
+}
+
+/// Runs the command that `args` name and gives the exit status.
+///
+/// # Errors
+/// Anything that ends a command without a verdict; the caller prints the chain and exits with 2.
+pub async fn run(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<u8> {
+    let cli = match Cli::try_parse_from(with_command(args)) {
+        Ok(cli) => cli,
+        Err(error) => {
+            error.print()?;
+            return Ok(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    let shown = live::Shown { quiet: cli.quiet, verbose: cli.verbose, color: cli.color };
+    match cli.command {
+        Command::Verify(args) => verify::run(&args, shown).await,
+        Command::Build(args) => build::run(&args, shown).await,
+        Command::Record(args) => record::run(&args, shown).await,
+        Command::Checks(args) => Ok(tell(&checks::said(&args, &shown.style(None)))),
+        Command::Explain(args) => Ok(tell(&explain::said(&args, &book::built_in(), &shown.style(None))?)),
+        Command::Doctor(args) => Ok(tell(&doctor::said(&args, &shown.style(None)).await)),
+        Command::Schema => Ok(tell(&schema::said())),
+    }
+}
+
+/// Prints an answer and gives its exit status.
+fn tell(said: &said::Said) -> u8 {
+    print(&said.text);
+    said.code
+}
+
+/// Prints a result, all of it on standard output.
+#[expect(clippy::print_stdout, reason = "the one place where results are printed")]
+fn print(result: &str) {
+    print!("{result}");
+}
+
+/// `kverify IMAGE` is `kverify verify IMAGE`: the word is put in where the first one is no command.
+fn with_command(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    use clap::CommandFactory;
+    let mut args: Vec<_> = args.into_iter().collect();
+    let command = Cli::command();
+    let Some(first) = args.get(1).map(|first| first.to_string_lossy().into_owned()) else { return args };
+    let known = command.get_subcommands().any(|known| known.get_name() == first);
+    if !known && !["help", "-h", "--help", "-V", "--version"].contains(&first.as_str()) {
+        args.insert(1, "verify".into());
+    }
+    args
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::{Cli, with_command};
+
+    fn words(line: &str) -> Vec<String> {
+        let args = with_command(line.split(' ').map(Into::into));
+        args.into_iter().map(|word| word.into_string().unwrap()).collect()
+    }
+
+    #[test]
+    fn an_image_alone_is_verified() {
+        assert_eq!(words("kverify golden.qcow2"), ["kverify", "verify", "golden.qcow2"]);
+        assert_eq!(words("kverify -q golden.qcow2"), ["kverify", "verify", "-q", "golden.qcow2"]);
+        assert_eq!(words("kverify build a.env"), ["kverify", "build", "a.env"]);
+        assert_eq!(words("kverify --help"), ["kverify", "--help"]);
+        assert_eq!(words("kverify"), ["kverify"]);
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

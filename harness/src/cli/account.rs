@@ -1,0 +1,54 @@
+//! The options that name the image's own account.
+
+use std::{fs, path::PathBuf};
+
+use anyhow::{Context as _, bail};
+
+use crate::session::Credential;
+
+/// The longest key or password file that is read, in bytes.
+const LONGEST_SECRET: u64 = 64 * 1024;
+
+/// An account of the image's own.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Account {
+    /// Log in with the image's own account instead of a seeded one.
+    #[arg(id = "ssh_user", long = "ssh-user", value_name = "USER")]
+    user: Option<String>,
+    /// The private key of that account.
+    #[arg(id = "ssh_key", long = "ssh-key", value_name = "FILE", requires = "ssh_user")]
+    #[arg(conflicts_with_all = ["ssh_password_env", "ssh_password_file"])]
+    key: Option<PathBuf>,
+    /// The environment variable that holds its password.
+    #[arg(id = "ssh_password_env", long = "ssh-password-env", value_name = "VAR")]
+    #[arg(requires = "ssh_user", conflicts_with = "ssh_password_file")]
+    password_env: Option<String>,
+    /// The file whose first line is its password.
+    #[arg(id = "ssh_password_file", long = "ssh-password-file", value_name = "FILE", requires = "ssh_user")]
+    password_file: Option<PathBuf>,
+}
+
+impl Account {
+    /// The credential, `None` where no account is named.
+    pub(crate) fn credential(&self) -> anyhow::Result<Option<Credential>> {
+        let Some(user) = self.user.clone() else { return Ok(None) };
+        if let Some(path) = &self.key {
+            return Ok(Some(Credential::Key { user, pem: secret(path)? }));
+        }
+        let password = match (&self.password_env, &self.password_file) {
+            (Some(name), _) => std::env::var(name).with_context(|| format!("--ssh-password-env {name}"))?,
+            (None, Some(path)) => secret(path)?.lines().next().unwrap_or_default().to_owned(),
+            (None, None) => bail!("--ssh-user needs --ssh-key, --ssh-password-env or --ssh-password-file"),
+        };
+        Ok(Some(Credential::Password { user, password }))
+    }
+}
+
+fn secret(path: &PathBuf) -> anyhow::Result<String> {
+    let named = || path.display().to_string();
+    let length = fs::metadata(path).with_context(named)?.len();
+    if length > LONGEST_SECRET {
+        bail!("{}: {length} bytes are no key or password; the limit is {LONGEST_SECRET}", path.display());
+    }
+    fs::read_to_string(path).with_context(named)
+}

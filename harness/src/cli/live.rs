@@ -1,0 +1,138 @@
+//! What is shown while a command runs: one live line on a terminal, a few plain lines elsewhere. All of it goes to
+//! standard error, so that standard output holds the result alone.
+
+use std::{
+    io::IsTerminal,
+    path::PathBuf,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use kverify_checks::Status;
+use rustix::termios::tcgetwinsize;
+
+use super::Color;
+use crate::{
+    report::{Detail, Style, plain},
+    run::Progress,
+};
+
+/// How often a boot is mentioned where nobody watches a live line.
+const MENTION: u64 = 30;
+
+/// How much is shown, and how.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shown {
+    pub(crate) quiet: bool,
+    pub(crate) verbose: bool,
+    pub(crate) color: Color,
+}
+
+impl Shown {
+    /// How results look on standard output.
+    pub(crate) fn style(self, folder: Option<PathBuf>) -> Style {
+        let detail = match (self.quiet, self.verbose) {
+            (true, _) => Detail::Brief,
+            (false, false) => Detail::Usual,
+            (false, true) => Detail::Full,
+        };
+        let columns = tcgetwinsize(std::io::stdout()).map_or(0, |size| usize::from(size.ws_col));
+        let width = if columns == 0 { Style::default().width } else { columns };
+        Style { color: self.colored(), width, detail, folder }
+    }
+
+    fn colored(self) -> bool {
+        match self.color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => std::env::var_os("NO_COLOR").is_none() && std::io::stdout().is_terminal(),
+        }
+    }
+}
+
+/// Shows a run's progress until it is dropped.
+pub(crate) struct Live {
+    bar: Option<ProgressBar>,
+    quiet: bool,
+    tally: Mutex<Tally>,
+}
+
+#[derive(Default)]
+struct Tally {
+    passed: usize,
+    failed: usize,
+    mentioned: u64,
+}
+
+impl Live {
+    pub(crate) fn new(shown: Shown) -> Self {
+        let terminal = std::io::stderr().is_terminal() && !shown.quiet;
+        let bar = terminal.then(|| {
+            let bar = ProgressBar::new_spinner();
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
+                bar.set_style(style);
+            }
+            bar.enable_steady_tick(Duration::from_millis(120));
+            bar
+        });
+        Self { bar, quiet: shown.quiet, tally: Mutex::default() }
+    }
+
+    /// Shows one step.
+    pub(crate) fn show(&self, step: &Progress) {
+        let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
+        match step {
+            Progress::Started { accel, why } => self.say(&format!("booting on {accel} ({why})")),
+            Progress::Booting { age, line } => self.booting(&mut tally, *age, &plain::line(line, 200)),
+            Progress::LoggedIn { age } => self.say(&format!("logged in after {:.1} s", age.as_secs_f64())),
+            Progress::Settled { age } => self.say(&format!("settled after {:.1} s", age.as_secs_f64())),
+            Progress::Asking { done: 0, of, what } => self.say(&format!("asking {of} {what} questions")),
+            Progress::Asking { done, of, what } => self.live(&format!("{what} questions {done}/{of}")),
+            Progress::Judged(outcome) => {
+                match outcome.status {
+                    Status::Pass => tally.passed += 1,
+                    Status::Fail | Status::Error => tally.failed += 1,
+                    Status::Skip => {}
+                }
+                self.live(&format!("{} passed, {} not · {}", tally.passed, tally.failed, outcome.check));
+            }
+            Progress::Hashing => self.live("reading the rest of the image"),
+        }
+    }
+
+    fn booting(&self, tally: &mut Tally, age: Duration, line: &str) {
+        let text = format!("booting {:>3} s  {line}", age.as_secs());
+        if self.bar.is_some() {
+            self.live(&text);
+        } else if age.as_secs() / MENTION > tally.mentioned {
+            tally.mentioned = age.as_secs() / MENTION;
+            self.say(&text);
+        }
+    }
+
+    /// A line that stays.
+    pub(crate) fn say(&self, text: &str) {
+        match &self.bar {
+            _ if self.quiet => {}
+            Some(bar) => bar.println(text),
+            #[expect(clippy::print_stderr, reason = "what is shown where there is no live line")]
+            None => eprintln!("{text}"),
+        }
+    }
+
+    /// A line that the next one takes the place of.
+    fn live(&self, text: &str) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(text.to_owned());
+        }
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

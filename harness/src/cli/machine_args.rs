@@ -1,0 +1,43 @@
+//! The options that say what a machine is made of.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::Args;
+
+use crate::machine::{AccelChoice, Spec};
+
+/// Hardware options.
+#[derive(Debug, Args)]
+pub(crate) struct MachineArgs {
+    /// Memory of the machine in MiB.
+    #[arg(long, value_name = "MIB", default_value_t = 2048, value_parser = clap::value_parser!(u64).range(256..=1_048_576))]
+    memory: u64,
+    /// Virtual CPUs of the machine.
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=255))]
+    cpus: u32,
+    /// How instructions are run: auto (kvm if a guest really runs on it, else tcg), kvm or tcg.
+    #[arg(long, value_name = "ACCEL", default_value = "auto")]
+    accel: AccelChoice,
+    /// Seconds that the machine may take [default: verify 120 on kvm, 600 on tcg; build 1800].
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    timeout: Option<u64>,
+    /// The folder for overlays and other files that have no name and vanish with kverify [default: the temporary
+    /// folder].
+    #[arg(long, value_name = "DIR")]
+    scratch: Option<PathBuf>,
+}
+
+impl MachineArgs {
+    pub(crate) fn spec(&self) -> Spec {
+        Spec {
+            memory_mib: self.memory,
+            cpus: self.cpus,
+            accel: self.accel,
+            deadline: self.timeout.map(Duration::from_secs),
+        }
+    }
+
+    pub(crate) fn scratch(&self) -> PathBuf {
+        self.scratch.clone().unwrap_or_else(std::env::temp_dir)
+    }
+}

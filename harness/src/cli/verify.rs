@@ -1,0 +1,84 @@
+//! `kverify verify IMAGE`.
+
+use std::path::PathBuf;
+
+use anyhow::bail;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{
+    account::Account,
+    live::{Live, Shown},
+    machine_args::MachineArgs,
+};
+use crate::{
+    report::{Files, Folder, table},
+    run::{Filter, Request, verify},
+};
+
+/// Options of `kverify verify`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The image: qcow2 or raw. It is never written.
+    image: PathBuf,
+    /// What it is expected to be: the name of a built-in expectation or a file [default: what the guest says it is].
+    #[arg(long, value_name = "NAME|FILE")]
+    expect: Option<String>,
+    /// Where the report goes [default: kverify-out/<image name>].
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Run only these checks: IDs or globs such as `zfs.*`.
+    #[arg(long, value_name = "ID,…", value_delimiter = ',')]
+    only: Vec<String>,
+    /// Leave these checks out: IDs or globs.
+    #[arg(long, value_name = "ID,…", value_delimiter = ',')]
+    skip: Vec<String>,
+    #[command(flatten)]
+    account: Account,
+    #[command(flatten)]
+    machine: MachineArgs,
+}
+
+/// Verifies, writes the report, prints the table, and gives the exit status.
+pub(crate) async fn run(args: &Args, shown: Shown) -> anyhow::Result<u8> {
+    let request = Request {
+        image: args.image.clone(),
+        spec: args.machine.spec(),
+        credential: args.account.credential()?,
+        expect: args.expect.clone(),
+        filter: Filter::new(&args.only, &args.skip)?,
+        scratch: args.machine.scratch(),
+    };
+    // An image that cannot be opened is told before a folder is made for it.
+    let folder = Folder::prepare(&out(args))?;
+    let live = Live::new(shown);
+    let progress = |step| live.show(&step);
+    let run = tokio::select! {
+        run = verify(&request, &progress) => run?,
+        name = interrupted() => bail!("interrupted by {}", name?),
+    };
+    drop(live);
+    let files = Files {
+        report: &run.report,
+        console: &run.console,
+        evidence: &run.answers,
+        screenshot: run.screenshot.as_deref(),
+    };
+    let at = folder.write(&files)?;
+    super::print(&table(&run.report, &shown.style(Some(at))));
+    Ok(run.report.verdict.exit_code())
+}
+
+fn out(args: &Args) -> PathBuf {
+    let name = args.image.file_name().map_or_else(|| "image".into(), PathBuf::from);
+    args.out.clone().unwrap_or_else(|| PathBuf::from("kverify-out").join(name.with_extension("")))
+}
+
+/// Waits for a signal that asks to end, and gives its name.
+pub(crate) async fn interrupted() -> std::io::Result<&'static str> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(tokio::select! {
+        _ = interrupt.recv() => "SIGINT",
+        _ = terminate.recv() => "SIGTERM",
+    })
+}

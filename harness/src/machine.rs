@@ -1,0 +1,207 @@
+//! A machine: QEMU on an overlay of an image, watched over QMP and its console.
+//!
+//! Everything that QEMU opens of ours has no name on the disk, and QEMU dies with kverify, so nothing can be left
+//! behind. What the guest does is told by [`Machine::over`], and nobody waits for a machine that has ended.
+
+mod argv;
+mod console;
+mod firmware;
+mod life;
+mod process;
+mod qmp;
+mod spec;
+mod start;
+
+use std::{
+    net::{Ipv4Addr, SocketAddr, TcpStream},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use kverify_checks::boot::BootEnd;
+use qapi::qmp as command;
+
+use crate::image::{Overlay, Unnamed};
+
+pub use console::Console;
+pub use firmware::{Firmware, FirmwareError};
+pub use process::ProcessError;
+pub use spec::{Accel, AccelChoice, Spec};
+pub use start::{BootDisk, Media, StartError};
+
+use life::{End, Life};
+use process::Process;
+use qmp::Qmp;
+
+/// How long QMP may take to answer anything.
+const QMP_LIMIT: Duration = Duration::from_secs(20);
+/// Over how long the CPU time of an idle machine is measured, and how much of it is still idle.
+const IDLE_WINDOW: Duration = Duration::from_secs(3);
+const IDLE_SHARE: f64 = 0.35;
+
+/// A running machine; QEMU is killed when it is dropped.
+pub struct Machine {
+    process: Process,
+    qmp: Arc<Qmp>,
+    console: Console,
+    life: Life,
+    forward: Option<u16>,
+    started: Instant,
+    accel: Accel,
+    accel_why: String,
+    qemu: String,
+    spec: Spec,
+    // Held open: QEMU knows them by descriptor only.
+    _disk: Option<Overlay>,
+    _blobs: Vec<Unnamed>,
+}
+
+/// Why a machine came to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum MachineError {
+    /// QEMU itself ended: no word about the guest.
+    #[error("qemu ended ({status}){complaints}")]
+    Qemu {
+        /// How, in words.
+        status: String,
+        /// `: ` and what it wrote to standard error, or nothing.
+        complaints: String,
+    },
+    /// A port of the guest could not be reached.
+    #[error("port {port} of the guest: {source}")]
+    Dial {
+        /// The guest's port.
+        port: u16,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The screen could not be taken.
+    #[error("no screenshot: {0}")]
+    Screen(String),
+}
+
+impl Machine {
+    /// What it wrote to its serial console.
+    #[must_use]
+    pub fn console(&self) -> &Console {
+        &self.console
+    }
+
+    /// Time since QEMU was started.
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// The accelerator it runs on, and why that one.
+    #[must_use]
+    pub fn accel(&self) -> (Accel, &str) {
+        (self.accel, &self.accel_why)
+    }
+
+    /// Version of QEMU, as in `10.0.2 (Debian …)`.
+    #[must_use]
+    pub fn qemu(&self) -> &str {
+        &self.qemu
+    }
+
+    /// What it is made of.
+    #[must_use]
+    pub fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    /// How long its boot may take.
+    #[must_use]
+    pub fn deadline(&self) -> Duration {
+        self.spec.deadline.unwrap_or(self.accel.deadline())
+    }
+
+    /// A connection to a TCP port of the guest. That it opens says nothing yet: ask the server behind it.
+    ///
+    /// # Errors
+    /// [`MachineError::Dial`] where there is no way to that port.
+    pub fn dial(&self, port: u16) -> Result<TcpStream, MachineError> {
+        let dialled = match self.forward {
+            Some(forward) if port == 22 => {
+                let address = SocketAddr::from((Ipv4Addr::LOCALHOST, forward));
+                TcpStream::connect_timeout(&address, Duration::from_secs(10))
+            }
+            _ => Err(std::io::Error::other("this machine's network does not lead there")),
+        };
+        dialled.map_err(|source| MachineError::Dial { port, source })
+    }
+
+    /// Waits until the guest ends by itself.
+    ///
+    /// # Errors
+    /// [`MachineError::Qemu`] where it was QEMU that ended, and the guest had no say in it.
+    pub async fn over(&self) -> Result<BootEnd, MachineError> {
+        match self.life.over().await {
+            End::Guest(end) => Ok(end),
+            End::Qemu(exited) => Err(qemu_ended(exited)),
+        }
+    }
+
+    /// From now on, words on the console are for the checks to judge: they no longer end anything.
+    pub fn settle(&self) {
+        self.life.settle();
+    }
+
+    /// Whether the guest's CPUs have been idle over the last seconds, as the host sees QEMU.
+    pub async fn is_idle(&self) -> bool {
+        let Some(before) = self.cpu_seconds() else { return false };
+        tokio::time::sleep(IDLE_WINDOW).await;
+        let Some(after) = self.cpu_seconds() else { return false };
+        (after - before) / IDLE_WINDOW.as_secs_f64() < IDLE_SHARE
+    }
+
+    /// CPU time that QEMU has used, in seconds.
+    fn cpu_seconds(&self) -> Option<f64> {
+        let pid = self.process.pid().as_raw_nonzero();
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // The name may hold spaces and brackets; the fields after its last bracket are numbered from 3.
+        let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace().skip(11);
+        let user: f64 = fields.next()?.parse().ok()?;
+        let system: f64 = fields.next()?.parse().ok()?;
+        #[expect(clippy::cast_precision_loss, reason = "100 in practice")]
+        let ticks = rustix::param::clock_ticks_per_second() as f64;
+        Some((user + system) / ticks)
+    }
+
+    /// Its screen as PNG.
+    ///
+    /// # Errors
+    /// [`MachineError::Screen`] where QEMU cannot take it.
+    pub async fn screenshot(&self) -> Result<Vec<u8>, MachineError> {
+        let screen = |error: &dyn std::fmt::Display| MachineError::Screen(error.to_string());
+        let file = tempfile::NamedTempFile::new().map_err(|error| screen(&error))?;
+        let dump = command::screendump {
+            device: None,
+            head: None,
+            format: Some(command::ImageFormat::png),
+            filename: file.path().display().to_string(),
+        };
+        self.qmp.call(dump, QMP_LIMIT).await.map_err(|error| screen(&error))?;
+        std::fs::read(file.path()).map_err(|error| screen(&error))
+    }
+
+    /// Ends QEMU and waits for it, so that what it wrote to its disk is all there.
+    ///
+    /// # Errors
+    /// [`MachineError::Qemu`] where it does not end on request.
+    pub async fn quit(self) -> Result<(), MachineError> {
+        let mut exit = self.process.exit();
+        // The reply may be lost with the process; its end is what counts.
+        let _ = self.qmp.call(command::quit {}, QMP_LIMIT).await;
+        let ended = tokio::time::timeout(QMP_LIMIT, exit.wait_for(Option::is_some)).await;
+        let late = || MachineError::Qemu { status: "it did not quit".to_owned(), complaints: String::new() };
+        ended.map_err(|_| late())?.map_err(|_| late())?;
+        Ok(())
+    }
+}
+
+fn qemu_ended(exited: process::Exited) -> MachineError {
+    let complaints = if exited.complaints.is_empty() { String::new() } else { format!(": {}", exited.complaints) };
+    MachineError::Qemu { status: exited.status, complaints }
+}

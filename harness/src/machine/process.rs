@@ -1,0 +1,143 @@
+//! The QEMU process: it dies with kverify, whatever kverify dies of.
+
+use std::{
+    io::Read,
+    os::fd::{AsFd, AsRawFd},
+    process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio},
+    sync::mpsc,
+    thread,
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::sync::watch;
+
+/// How much of QEMU's own complaints is kept, in bytes.
+const COMPLAINTS: u64 = 64 * 1024;
+
+/// Why QEMU could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum ProcessError {
+    /// A program is not there.
+    #[error("{program} could not be started ({source}); on Debian, package `{package}` has it")]
+    Missing {
+        /// The program.
+        program: &'static str,
+        /// The Debian package that has it.
+        package: &'static str,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The thread that waits for it could not be started.
+    #[error("no thread for qemu: {0}")]
+    Thread(std::io::Error),
+}
+
+/// A running QEMU, killed when this is dropped.
+pub(crate) struct Process {
+    pid: Pid,
+    exit: watch::Receiver<Option<Exited>>,
+}
+
+/// How QEMU ended.
+#[derive(Clone, Debug)]
+pub(crate) struct Exited {
+    /// Its status in words.
+    pub(crate) status: String,
+    /// What it wrote to standard error.
+    pub(crate) complaints: String,
+}
+
+/// The two ends of QMP.
+pub(crate) struct Pipes {
+    pub(crate) stdin: ChildStdin,
+    pub(crate) stdout: ChildStdout,
+}
+
+impl Process {
+    /// Starts QEMU.
+    ///
+    /// # Errors
+    /// [`ProcessError`] where `setpriv` or QEMU itself is missing.
+    pub(crate) fn start(argv: Vec<String>) -> Result<(Self, Pipes), ProcessError> {
+        let (started, starting) = mpsc::channel();
+        let (exited, exit) = watch::channel(None);
+        // The death signal follows the thread that spawned, not the process: this one lives as long as QEMU does.
+        thread::Builder::new()
+            .name("qemu".to_owned())
+            .spawn(move || {
+                let mut child = match spawn(&argv) {
+                    Ok(child) => child,
+                    Err(source) => {
+                        let _ = started.send(Err(source));
+                        return;
+                    }
+                };
+                let complaints = collect(&mut child);
+                let pipes = child.stdin.take().zip(child.stdout.take());
+                let _ = started.send(Ok((Pid::from_child(&child), pipes)));
+                let status = child.wait();
+                let complaints = complaints.join().unwrap_or_default();
+                exited.send_replace(Some(Exited { status: words(status), complaints }));
+            })
+            .map_err(ProcessError::Thread)?;
+        let missing = |source| ProcessError::Missing { program: "setpriv", package: "util-linux", source };
+        let gone = || missing(std::io::Error::other("the thread that starts it ended"));
+        let (pid, pipes) = starting.recv().map_err(|_| gone())?.map_err(missing)?;
+        let (stdin, stdout) = pipes.ok_or_else(gone)?;
+        Ok((Self { pid, exit }, Pipes { stdin, stdout }))
+    }
+
+    /// The host's process id of QEMU.
+    pub(crate) fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    /// Changes once, when QEMU has ended.
+    pub(crate) fn exit(&self) -> watch::Receiver<Option<Exited>> {
+        self.exit.clone()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if self.exit.borrow().is_none() {
+            // It may end in this very moment; then there is nothing left to kill.
+            let _ = kill_process(self.pid, Signal::KILL);
+        }
+    }
+}
+
+fn spawn(argv: &[String]) -> std::io::Result<Child> {
+    Command::new("setpriv")
+        .args(["--pdeathsig", "KILL", "--", "qemu-system-x86_64"])
+        .args(argv)
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("LC_ALL", "C")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+}
+
+fn collect(child: &mut Child) -> thread::JoinHandle<String> {
+    let stderr = child.stderr.take();
+    thread::spawn(move || {
+        let mut text = Vec::new();
+        if let Some(mut stderr) = stderr {
+            let kept = stderr.by_ref().take(COMPLAINTS).read_to_end(&mut text);
+            // Read on past the bound, so that QEMU never blocks on a full pipe.
+            let _ = kept.and_then(|_| std::io::copy(&mut stderr, &mut std::io::sink()));
+        }
+        String::from_utf8_lossy(&text).trim().to_owned()
+    })
+}
+
+fn words(status: std::io::Result<ExitStatus>) -> String {
+    status.map_or_else(|error| error.to_string(), |status| status.to_string())
+}
+
+/// The path by which another process of this user opens `file`'s inode.
+pub(crate) fn path_of(file: &impl AsFd) -> String {
+    format!("/proc/{}/fd/{}", std::process::id(), file.as_fd().as_raw_fd())
+}

@@ -1,0 +1,77 @@
+//! What a machine is made of, before anything is started.
+
+use std::{fmt, str::FromStr, time::Duration};
+
+/// The hardware that a guest is given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spec {
+    /// Memory in MiB.
+    pub memory_mib: u64,
+    /// Virtual CPUs.
+    pub cpus: u32,
+    /// How its instructions are run.
+    pub accel: AccelChoice,
+    /// How long the boot may take; `None` takes the accelerator's default.
+    pub deadline: Option<Duration>,
+}
+
+/// The caller's choice of accelerator.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AccelChoice {
+    /// KVM if a guest really runs on it, else TCG.
+    #[default]
+    Auto,
+    /// KVM or nothing.
+    Kvm,
+    /// Software emulation.
+    Tcg,
+}
+
+/// How a guest's instructions are run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accel {
+    /// By the host's CPU.
+    Kvm,
+    /// By emulation.
+    Tcg,
+}
+
+impl Accel {
+    /// How long a boot may take where the caller says nothing.
+    #[must_use]
+    pub fn deadline(self) -> Duration {
+        match self {
+            Self::Kvm => Duration::from_mins(2),
+            Self::Tcg => Duration::from_mins(10),
+        }
+    }
+
+    pub(crate) fn argument(self) -> &'static str {
+        match self {
+            Self::Kvm => "kvm",
+            Self::Tcg => "tcg,thread=multi",
+        }
+    }
+}
+
+impl fmt::Display for Accel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Kvm => "kvm",
+            Self::Tcg => "tcg",
+        })
+    }
+}
+
+impl FromStr for AccelChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "kvm" => Ok(Self::Kvm),
+            "tcg" => Ok(Self::Tcg),
+            other => Err(format!("`{other}` is not an accelerator; there are auto, kvm and tcg")),
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! A run: what is asked of an image, in which order, with which deadlines, and what came of it.
+
+mod boot;
+mod choose;
+mod fingerprint;
+mod gather;
+mod observed;
+mod plan;
+mod progress;
+mod reach;
+mod record;
+mod verify;
+mod way_in;
+
+pub use choose::GuestName;
+pub use plan::{Filter, FilterError};
+pub use progress::Progress;
+pub use reach::ReachError;
+pub use record::{Case, Plan as RecordPlan, RecordError, RecordRequest, record};
+pub use verify::{Request, Run, RunError, verify};

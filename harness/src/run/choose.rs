@@ -1,0 +1,51 @@
+//! What the guest says it is, for choosing an expectation where the caller named none.
+
+use serde::Deserialize;
+
+/// The name of an installed system, by its own word.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GuestName {
+    /// `ID` of os-release.
+    pub id: Option<String>,
+    /// `VERSION_ID` of os-release.
+    pub version_id: Option<String>,
+    /// The profile in `/etc/kldload/image-metadata.json`.
+    pub profile: Option<String>,
+}
+
+/// The part of the metadata file that names the profile; the file holds more, which a check judges.
+#[derive(Deserialize)]
+struct Metadata {
+    profile: Option<String>,
+}
+
+impl GuestName {
+    /// Reads os-release and the metadata file; what cannot be read is not known.
+    #[must_use]
+    pub fn read(os_release: &str, metadata: &str) -> Self {
+        let field = |name: &str| {
+            let line = os_release.lines().find_map(|line| line.trim().strip_prefix(name)?.strip_prefix('='));
+            line.map(|value| value.trim_matches(['"', '\'']).to_owned()).filter(|value| !value.is_empty())
+        };
+        let metadata = serde_json::from_str::<Metadata>(metadata).ok();
+        Self {
+            id: field("ID"),
+            version_id: field("VERSION_ID"),
+            profile: metadata.and_then(|metadata| metadata.profile),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::GuestName;
+
+    #[test]
+    fn reads_what_is_there_and_nothing_more() {
+        let name = GuestName::read("PRETTY_NAME=\"x\"\nVERSION_ID=\"13\"\nID=debian\n", "{\"profile\":\"server\"}");
+        assert_eq!(name.id.as_deref(), Some("debian"));
+        assert_eq!(name.version_id.as_deref(), Some("13"));
+        assert_eq!(name.profile.as_deref(), Some("server"));
+        assert_eq!(GuestName::read("NO_ID=1\n", "not json"), GuestName::default());
+    }
+}

@@ -1,0 +1,51 @@
+//! Digests that tell whether two reports asked the same and wanted the same.
+
+use std::fmt::Write as _;
+
+use kverify_checks::{Expectation, all};
+use sha2::{Digest, Sha256};
+
+/// SHA-256 over the ID and the probes of every built-in check.
+pub(crate) fn check_set() -> String {
+    let mut hash = Sha256::new();
+    for check in all() {
+        hash.update(check.about().id);
+        for probe in (check.fact().probes)() {
+            hash.update([0]);
+            hash.update(format!("{:?}", probe.source));
+        }
+        hash.update([1]);
+    }
+    hex(&hash.finalize())
+}
+
+/// SHA-256 over the merged values of an expectation.
+pub(crate) fn expectation_digest(expectation: &Expectation) -> String {
+    let mut hash = Sha256::new();
+    // Keys in the order of the struct, so that the same values always give the same text.
+    hash.update(serde_json::to_vec(expectation).unwrap_or_default());
+    hex(&hash.finalize())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold("sha256:".to_owned(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use kverify_checks::Expectation;
+
+    use super::expectation_digest;
+
+    #[test]
+    fn another_value_is_another_digest() {
+        let mut one = Expectation::default();
+        let before = expectation_digest(&one);
+        one.zfs.pool = Some("rpool".to_owned());
+        assert_ne!(before, expectation_digest(&one));
+        assert_eq!(before.len(), "sha256:".len() + 64);
+    }
+}

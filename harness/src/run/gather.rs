@@ -1,0 +1,105 @@
+//! The answers of a run by what was asked, and the outcomes that follow from them.
+
+use std::collections::{BTreeMap, HashMap};
+
+use kverify_checks::{
+    AnyCheck, Outcome, Output, Source, Status, Unreadable, expect::Resolved, fact::Gathered, outcome::Evidence,
+};
+
+use super::plan::Planned;
+
+/// How much of each output stream the record keeps; the evidence files keep all of it.
+const IN_RECORD: usize = 2048;
+
+/// Everything that was answered.
+#[derive(Default)]
+pub(crate) struct Answers {
+    outputs: HashMap<Source, Output>,
+    facts: HashMap<&'static str, Result<Gathered, Unreadable>>,
+}
+
+impl Answers {
+    pub(crate) fn add(&mut self, source: Source, output: Output) {
+        self.outputs.insert(source, output);
+    }
+
+    /// The full answers behind a check, in the order of its fact's probes.
+    pub(crate) fn behind(&self, check: &dyn AnyCheck) -> Vec<(Source, Output)> {
+        let probes = (check.fact().probes)();
+        probes.into_iter().filter_map(|probe| self.outputs.get_key_value(&probe.source)).map(cloned).collect()
+    }
+
+    /// What came of one check. `unasked` says why the machine could not be asked, where it could not.
+    pub(crate) fn judge(&mut self, planned: &Planned, resolved: &Resolved, unasked: Option<&str>) -> Outcome {
+        let about = planned.check.about();
+        let mut outcome = Outcome {
+            check: about.id.to_owned(),
+            status: Status::Skip,
+            cause: None,
+            why: None,
+            want: None,
+            want_at: resolved.origin(about.key).map(ToString::to_string),
+            got: None,
+            notes: Vec::new(),
+            evidence: Vec::new(),
+        };
+        if let Some((cause, why)) = &planned.skip {
+            (outcome.cause, outcome.why) = (Some(*cause), Some(why.clone()));
+            return outcome;
+        }
+        outcome.evidence = self.behind(planned.check).iter().map(evidence).collect();
+        let kind = planned.check.fact();
+        let outputs =
+            (kind.probes)().iter().map(|probe| self.outputs.get(&probe.source).cloned()).collect::<Option<Vec<_>>>();
+        let verdict = match outputs {
+            None => Err(unasked.unwrap_or("it was not answered").to_owned()),
+            Some(outputs) => match self.facts.entry(kind.id).or_insert_with(|| (kind.parse)(&outputs)) {
+                Err(why) => Err(why.to_string()),
+                Ok(fact) => planned
+                    .check
+                    .judge(fact.as_ref(), &resolved.expectation)
+                    .ok_or_else(|| "the expectation asks nothing after all".to_owned()),
+            },
+        };
+        match verdict {
+            Err(why) => (outcome.status, outcome.why) = (Status::Error, Some(why)),
+            Ok(verdict) => {
+                outcome.status = if verdict.holds { Status::Pass } else { Status::Fail };
+                (outcome.want, outcome.got) = (Some(verdict.want), Some(verdict.got));
+                outcome.notes = verdict.notes;
+            }
+        }
+        outcome
+    }
+
+    /// The full answers behind each of `checks` that has any, by check ID.
+    pub(crate) fn by_check<'a>(
+        &self,
+        checks: impl Iterator<Item = &'a Planned>,
+    ) -> BTreeMap<String, Vec<(Source, Output)>> {
+        let asked = checks.filter(|planned| planned.skip.is_none());
+        asked.map(|planned| (planned.check.about().id.to_owned(), self.behind(planned.check))).collect()
+    }
+}
+
+fn cloned((source, output): (&Source, &Output)) -> (Source, Output) {
+    (source.clone(), output.clone())
+}
+
+fn evidence((source, output): &(Source, Output)) -> Evidence {
+    let (stdout, cut_stdout) = beginning(&output.stdout);
+    let (stderr, cut_stderr) = beginning(&output.stderr);
+    Evidence {
+        from: source.to_string(),
+        exit: output.exit,
+        seconds: output.took.as_secs_f64(),
+        stdout,
+        stderr,
+        cut: output.truncated || cut_stdout || cut_stderr,
+    }
+}
+
+fn beginning(text: &str) -> (String, bool) {
+    let end = text.floor_char_boundary(IN_RECORD);
+    (text[..end].to_owned(), end < text.len())
+}

@@ -1,0 +1,50 @@
+//! What is known of a run without asking the guest: the image file, the boot, the console.
+
+use std::{collections::HashMap, time::Duration};
+
+use kverify_checks::{
+    Exit, Output, Source, all,
+    boot::{BootEnd, BootRecord},
+    probe::MachineAspect,
+};
+
+use super::reach::Reached;
+use crate::{image::Image, machine::Machine};
+
+/// Answers every probe about the image file that some check asks, blocking.
+pub(crate) fn image(image: &Image) -> Vec<(Source, Output)> {
+    let probes = all().flat_map(|check| (check.fact().probes)());
+    let asked: HashMap<_, _> = probes.map(|probe| (probe.source.clone(), probe)).collect();
+    asked.into_iter().filter_map(|(source, probe)| Some((source, image.answer(&probe)?))).collect()
+}
+
+/// How the boot went.
+pub(crate) fn boot(machine: &Machine, reached: &Reached) -> (Source, Output) {
+    let (end, age) = match reached {
+        Reached::Settled(arrival) => (BootEnd::Settled, arrival.settled),
+        Reached::Ended(end) => (end.clone(), machine.age()),
+    };
+    let record = BootRecord {
+        end,
+        seconds: age.as_secs_f64(),
+        accelerator: machine.accel().0.to_string(),
+        firmware: "uefi".to_owned(),
+        memory_mib: machine.spec().memory_mib,
+        cpus: machine.spec().cpus,
+    };
+    let output = serde_json::to_string(&record).map_or_else(|error| complained(error.to_string()), said);
+    (Source::Machine(MachineAspect::Boot), output)
+}
+
+/// The console so far.
+pub(crate) fn console(machine: &Machine) -> (Source, Output) {
+    (Source::Console, said(String::from_utf8_lossy(&machine.console().bytes()).into_owned()))
+}
+
+fn said(stdout: String) -> Output {
+    Output { exit: Exit::Code(0), stdout, stderr: String::new(), truncated: false, took: Duration::ZERO }
+}
+
+fn complained(stderr: String) -> Output {
+    Output { exit: Exit::Code(1), stdout: String::new(), stderr, truncated: false, took: Duration::ZERO }
+}

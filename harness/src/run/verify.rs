@@ -1,0 +1,300 @@
+//! One image, from opening it to its report.
+
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicBool},
+    time::Instant,
+};
+
+use jiff::Timestamp;
+use kverify_checks::{
+    Book, Cost, Need, Outcome, Output, Source,
+    expect::{ExpectError, Resolved},
+};
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use super::{
+    Filter, GuestName, Progress,
+    boot::boot,
+    fingerprint::{check_set, expectation_digest},
+    gather::Answers,
+    observed,
+    plan::Plan,
+    reach::{Arrival, ReachError, Reached},
+    way_in::{NETWORK, WayIn, nonce},
+};
+use crate::{
+    book::{self, SheetError},
+    image::{Digest, DigestError, Image, ImageError, SeedError},
+    machine::{Machine, MachineError, Spec, StartError},
+    report::{Access, Carrier, Chosen, ChosenBy, Conclusion, MachineRecord, Report, Subject, Timings},
+    session::{Credential, SshError},
+};
+
+/// What a caller wants verified, and how.
+pub struct Request {
+    /// The image.
+    pub image: PathBuf,
+    /// The hardware it is booted on.
+    pub spec: Spec,
+    /// The image's own account; `None` brings one by a seed.
+    pub credential: Option<Credential>,
+    /// The expectation, by name or by path of a file; `None` lets the guest say what it is.
+    pub expect: Option<String>,
+    /// Which checks are left out.
+    pub filter: Filter,
+    /// The folder for files without names.
+    pub scratch: PathBuf,
+}
+
+/// A run's report, and what stands behind it.
+pub struct Run {
+    /// The record.
+    pub report: Report,
+    /// Everything that the console said.
+    pub console: Vec<u8>,
+    /// The full answers behind each check.
+    pub answers: BTreeMap<String, Vec<(Source, Output)>>,
+    /// The screen of a machine that never became ready, as PNG.
+    pub screenshot: Option<Vec<u8>>,
+}
+
+/// Why there is no report: nothing was found out about the image.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The image cannot be opened safely.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// The image could not be read to its end.
+    #[error(transparent)]
+    Digest(#[from] DigestError),
+    /// The expectation cannot be read.
+    #[error(transparent)]
+    Expect(#[from] ExpectError),
+    /// The caller's expectation file cannot be read.
+    #[error(transparent)]
+    Sheet(#[from] SheetError),
+    /// The seed could not be made.
+    #[error(transparent)]
+    Seed(#[from] SeedError),
+    /// No key could be made.
+    #[error("no key for this run: {0}")]
+    Key(String),
+    /// No machine could be started.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// It is not known where the boot led to.
+    #[error(transparent)]
+    Reach(#[from] ReachError),
+    /// The probes were not answered.
+    #[error("the probes were not answered: {0}")]
+    Ask(#[from] SshError),
+    /// The machine ended while it was asked.
+    #[error("the machine ended while it was asked: {0}")]
+    Machine(#[from] MachineError),
+    /// Something of the host's own failed.
+    #[error("{0}")]
+    Host(String),
+}
+
+/// Verifies one image. Dropping the future ends the machine.
+///
+/// # Errors
+/// [`RunError`] where nothing can be said of the image; what a booted machine shows wrong is in the report.
+pub async fn verify(request: &Request, progress: &(dyn Fn(Progress) + Sync)) -> Result<Run, RunError> {
+    let started = Timestamp::now();
+    let mut book = book::built_in();
+    let given = given_expectation(&mut book, request.expect.as_deref())?;
+    let image = Arc::new(Image::open(&request.image)?);
+    let stop = StopOnDrop(Arc::new(AtomicBool::new(false)));
+    let digest = hash(&image, &stop);
+    let offline = Arc::clone(&image);
+    let offline = spawn_blocking(move || observed::image(&offline));
+    let way_in = WayIn::new(request.credential.clone())?;
+    let (machine, reached) = boot(&image, &request.spec, &way_in, &request.scratch, progress).await?;
+    let (accel, why) = machine.accel();
+    let name = match &reached {
+        Reached::Settled(arrival) => arrival.name.clone(),
+        Reached::Ended(_) => GuestName::default(),
+    };
+    let (resolved, chosen_by) = expectation(&book, given, &name)?;
+    let lacks = [(Need::Dns, "the network around the machine is closed, and has no name server")];
+    let plan = Plan::new(&resolved.expectation, &request.filter, &lacks);
+    let mut answers = Answers::default();
+    for (source, output) in offline.await.map_err(host)? {
+        answers.add(source, output);
+    }
+    for (source, output) in [observed::boot(&machine, &reached), observed::console(&machine)] {
+        answers.add(source, output);
+    }
+
+    let mut told = Told { outcomes: Vec::new(), progress };
+    let mut timings = Timings::default();
+    let mut screenshot = None;
+    let mut unasked = None;
+    match &reached {
+        Reached::Settled(arrival) => {
+            timings.login = Some(arrival.login.as_secs_f64());
+            timings.settled = Some(arrival.settled.as_secs_f64());
+            for cost in [Cost::Quick, Cost::Deep] {
+                let begun = Instant::now();
+                ask(arrival, &machine, &plan, cost, &mut answers, progress).await?;
+                let (source, output) = observed::console(&machine);
+                answers.add(source, output);
+                told.judge(&mut answers, &plan, &resolved, cost, None);
+                let slot = if cost == Cost::Quick { &mut timings.quick_checks } else { &mut timings.deep_checks };
+                *slot = Some(begun.elapsed().as_secs_f64());
+            }
+        }
+        Reached::Ended(end) => {
+            // A machine that QEMU itself lost has no screen; the console says what there is to say.
+            screenshot = machine.screenshot().await.ok();
+            let why = format!("not asked: {end}");
+            for cost in [Cost::Quick, Cost::Deep] {
+                told.judge(&mut answers, &plan, &resolved, cost, Some(&why));
+            }
+            unasked = Some(());
+        }
+    }
+    let mut outcomes = told.outcomes;
+    outcomes.sort_by(|one, other| one.check.cmp(&other.check));
+
+    let console_tail = if unasked.is_some() { machine.console().tail(12) } else { Vec::new() };
+    let record = MachineRecord {
+        id: "cold-1".to_owned(),
+        memory_mib: request.spec.memory_mib,
+        cpus: request.spec.cpus,
+        firmware: "uefi".to_owned(),
+        accelerator: accel.to_string(),
+        accelerator_why: why.to_owned(),
+        qemu: machine.qemu().to_owned(),
+        boot: "cold".to_owned(),
+        carrier: if unasked.is_some() { Carrier::None } else { Carrier::Ssh },
+        access: if way_in.seeded() { Access::Seeded } else { Access::Own },
+        network: NETWORK.to_owned(),
+        timings,
+        console_tail,
+    };
+    let console = machine.console().bytes();
+    drop(machine);
+    progress(Progress::Hashing);
+    let digest = digest.await.map_err(host)??;
+    image.unchanged()?;
+    let report = Report {
+        kverify: env!("CARGO_PKG_VERSION").to_owned(),
+        subject: Subject {
+            name: image.name(),
+            digest: digest.to_string(),
+            bytes: image.file_size(),
+            format: image.format().to_string(),
+            disk_bytes: image.virtual_size(),
+        },
+        expectation: Chosen {
+            name: resolved.name.clone(),
+            chosen_by,
+            digest: expectation_digest(&resolved.expectation),
+        },
+        check_set: check_set(),
+        machines: vec![record],
+        verdict: Conclusion::of(&outcomes),
+        outcomes,
+        started,
+        finished: Timestamp::now(),
+    };
+    Ok(Run { report, console, answers: answers.by_check(plan.checks.iter()), screenshot })
+}
+
+fn host(error: impl std::fmt::Display) -> RunError {
+    RunError::Host(error.to_string())
+}
+
+/// The expectation that the caller names, read before anything is started.
+fn given_expectation(book: &mut Book, expect: Option<&str>) -> Result<Option<Resolved>, RunError> {
+    let Some(expect) = expect else { return Ok(None) };
+    let name = if book::is_file(expect) { book::add_file(book, expect.as_ref())? } else { expect.to_owned() };
+    Ok(Some(book.resolve(&name)?))
+}
+
+fn expectation(book: &Book, given: Option<Resolved>, name: &GuestName) -> Result<(Resolved, ChosenBy), RunError> {
+    if let Some(given) = given {
+        return Ok((given, ChosenBy::Caller));
+    }
+    let id = name.id.as_deref();
+    let version = name.version_id.as_deref();
+    let chosen = id.and_then(|id| book::choose_by_os_release(book, id, version, name.profile.as_deref()));
+    Ok(match chosen {
+        Some(name) => (book.resolve(&name)?, ChosenBy::Guest),
+        None => (book.resolve("golden")?, ChosenBy::Nobody),
+    })
+}
+
+/// Ends the hashing when a run is given up.
+struct StopOnDrop(Arc<AtomicBool>);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+fn hash(image: &Arc<Image>, stop: &StopOnDrop) -> JoinHandle<Result<Digest, DigestError>> {
+    let (image, stop) = (Arc::clone(image), Arc::clone(&stop.0));
+    spawn_blocking(move || image.digest(|_| (), &stop))
+}
+
+/// Asks the guest all probes of one cost.
+async fn ask(
+    arrival: &Arrival,
+    machine: &Machine,
+    plan: &Plan,
+    cost: Cost,
+    answers: &mut Answers,
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Result<(), RunError> {
+    let probes = plan.guest_probes(cost);
+    let what = if cost == Cost::Quick { "quick" } else { "deep" };
+    let of = probes.len();
+    if of == 0 {
+        return Ok(());
+    }
+    let (sender, mut done) = tokio::sync::mpsc::unbounded_channel();
+    let asked = arrival.ssh.ask(&probes, nonce().map_err(host)?, move |number| {
+        // Nobody counts any more once the answer is there.
+        let _ = sender.send(number);
+    });
+    let count = async {
+        let mut count = 0;
+        while done.recv().await.is_some() {
+            count += 1;
+            progress(Progress::Asking { done: count, of, what });
+        }
+        std::future::pending::<()>().await;
+    };
+    progress(Progress::Asking { done: 0, of, what });
+    let outputs = tokio::select! {
+        outputs = asked => outputs?,
+        end = machine.over() => return Err(host(format_args!("the machine ended while it was asked: {}", end?))),
+        () = count => unreachable!("it counts for ever"),
+    };
+    for (probe, output) in probes.into_iter().zip(outputs) {
+        answers.add(probe.source, output);
+    }
+    Ok(())
+}
+
+/// The outcomes so far, each told as it comes.
+struct Told<'a> {
+    outcomes: Vec<Outcome>,
+    progress: &'a (dyn Fn(Progress) + Sync),
+}
+
+impl Told<'_> {
+    fn judge(&mut self, answers: &mut Answers, plan: &Plan, resolved: &Resolved, cost: Cost, unasked: Option<&str>) {
+        for planned in plan.checks.iter().filter(|planned| planned.check.about().cost == cost) {
+            let outcome = answers.judge(planned, resolved, unasked);
+            (self.progress)(Progress::Judged(Box::new(outcome.clone())));
+            self.outcomes.push(outcome);
+        }
+    }
+}
