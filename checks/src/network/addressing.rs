@@ -218,7 +218,11 @@ impl Check for UplinkUp {
         }
         let routes = match got.default_routes.as_slice() {
             [] => "no default route".to_owned(),
-            [route, ..] => format!("default route by {}", route.interface),
+            routes => {
+                let one =
+                    |route: &DefaultRoute| format!("{} by {}", if route.v6 { "ipv6" } else { "ipv4" }, route.interface);
+                format!("default route: {}", routes.iter().map(one).collect::<Vec<_>>().join(", "))
+            }
         };
         let links: Vec<_> = got.interfaces.iter().filter(|link| link.hardware).map(Interface::to_string).collect();
         let links = if links.is_empty() { "no network interface".to_owned() } else { links.join("; ") };

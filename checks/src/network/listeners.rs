@@ -60,10 +60,12 @@ impl Fact for Listeners {
         if let Some(line) = out[0].stderr.lines().next() {
             return Err(Unreadable::new(format!("ss: {line}")));
         }
-        text.lines()
-            .map(|line| socket(line).ok_or_else(|| Unreadable::new(format!("ss: {line}"))))
-            .collect::<Result<_, _>>()
-            .map(Self)
+        let read = |line: &str| socket(line).ok_or_else(|| Unreadable::new(format!("ss: {line}")));
+        let sockets = text.lines().map(read).collect::<Result<Vec<_>, _>>()?;
+        if !sockets.is_empty() && sockets.iter().all(|socket| socket.processes.is_empty()) {
+            return Err(Unreadable::new("ss: no process is named, so it was not let see them"));
+        }
+        Ok(Self(sockets))
     }
 }
 

@@ -61,10 +61,10 @@ impl SshdSettings {
     /// Reads what `sshd -T` printed.
     ///
     /// # Errors
-    /// [`Unreadable`] if it failed, or does not say what decides about logins.
-    pub(crate) fn read(out: &Output) -> Result<Self, Unreadable> {
+    /// [`Unreadable`] if it does not say what decides about logins.
+    pub(crate) fn read(text: &str) -> Result<Self, Unreadable> {
         let mut settings = BTreeMap::new();
-        for line in out.ok()?.lines() {
+        for line in text.lines() {
             let (keyword, value) = line.split_once(' ').unwrap_or((line, ""));
             settings.entry(keyword.to_ascii_lowercase()).or_insert_with(|| value.trim().to_owned());
         }
@@ -136,7 +136,7 @@ impl Fact for SshdSettings {
     }
 
     fn parse(out: &[Output]) -> Result<Self, Unreadable> {
-        Self::read(&out[0])
+        Self::read(out[0].ok()?)
     }
 }
 
