@@ -1,10 +1,9 @@
 //! One rule of a chain, read as far as the walk of a packet needs it: its conditions and its verdict.
 //!
-//! What is not known here makes the rule unreadable, so that nothing is taken for harmless that nobody looked at.
+//! A rule with words that are not known here has a hidden condition: the walk then says that it cannot tell, if such
+//! a rule decides.
 
 use std::collections::BTreeMap;
-
-use crate::fact::Unreadable;
 
 use super::{
     condition::{Condition, Sense, all_senders, many_receivers, ports, words},
@@ -40,21 +39,39 @@ pub(super) struct Rule {
 type Sets = BTreeMap<String, Vec<Token>>;
 
 /// Reads a rule; `sets` are the named sets and maps of its table.
-///
-/// # Errors
-/// [`Unreadable`] if it has a word whose meaning is not known here.
-pub(super) fn read(tokens: &[Token], sets: &Sets) -> Result<Vec<Rule>, Unreadable> {
+pub(super) fn read(tokens: &[Token], sets: &Sets) -> Vec<Rule> {
     let tokens: Vec<_> = tokens.iter().filter(|token| **token != Token::End).cloned().collect();
     let text = line(&tokens);
     let mut reader = Reader { rest: &tokens, sets, conditions: Vec::new(), map: None, action: Action::Continue };
-    reader.all().map_err(|()| Unreadable::new(format!("nft: rule not understood: {text}")))?;
+    if reader.all().is_err() {
+        reader.conditions.push(Condition::Hidden);
+        reader.map = None;
+        reader.action = last_action(&text).unwrap_or(Action::Queue);
+    }
     let Reader { conditions, map, action, .. } = reader;
-    let Some(map) = map else { return Ok(vec![Rule { conditions, action, text }]) };
+    let Some(map) = map else { return vec![Rule { conditions, action, text }] };
     let rule = |(more, action): (Vec<Condition>, Action)| {
         let conditions = conditions.iter().cloned().chain(more).collect();
         Rule { conditions, action, text: text.clone() }
     };
-    Ok(map.into_iter().map(rule).collect())
+    map.into_iter().map(rule).collect()
+}
+
+/// The action at the end of a text that is not understood, or of a comment: nft before 1.0 writes what it has no words
+/// for as a comment in the middle of a rule, and its action behind that. `None` where there is no sign of one.
+fn last_action(text: &str) -> Option<Action> {
+    let words: Vec<_> = text.split_whitespace().collect();
+    match words[..] {
+        [.., "jump", to] => Some(Action::Jump(to.to_owned())),
+        [.., "goto", to] => Some(Action::Goto(to.to_owned())),
+        [.., "accept"] => Some(Action::Accept),
+        [.., "drop"] => Some(Action::Drop),
+        [.., "return"] => Some(Action::Return),
+        _ => {
+            let actions = ["accept", "drop", "reject", "return", "jump", "goto", "queue"];
+            words.iter().any(|word| actions.contains(word)).then_some(Action::Queue)
+        }
+    }
 }
 
 struct Reader<'a> {
@@ -84,7 +101,8 @@ impl Reader<'_> {
     fn all(&mut self) -> Result<(), ()> {
         while let Some(first) = self.rest.first() {
             match first {
-                Token::Hidden(_) => {
+                Token::Hidden(text) => {
+                    self.action = last_action(text).unwrap_or_else(|| self.action.clone());
                     self.rest = &self.rest[1..];
                     self.conditions.push(Condition::Hidden);
                 }

@@ -46,7 +46,7 @@ impl Input {
     /// Reads the rules of every chain that can be reached from the input hook.
     ///
     /// # Errors
-    /// [`Unreadable`] names a rule that is not understood.
+    /// [`Unreadable`] names a chain that is jumped to and not there.
     pub(super) fn read(tables: &[Table]) -> Result<Self, Unreadable> {
         let mut entries = Vec::new();
         for table in tables.iter().filter(|table| matches!(table.family.as_str(), "ip" | "ip6" | "inet")) {
@@ -110,10 +110,7 @@ fn reached(table: &Table, first: &str) -> Result<BTreeMap<String, Vec<Rule>>, Un
         }
         let chain = table.chains.get(&name);
         let chain = chain.ok_or_else(|| Unreadable::new(format!("nft: table {} has no chain {name}", table.name)))?;
-        let mut rules = Vec::new();
-        for tokens in &chain.rules {
-            rules.extend(rule::read(tokens, &table.sets)?);
-        }
+        let rules: Vec<_> = chain.rules.iter().flat_map(|tokens| rule::read(tokens, &table.sets)).collect();
         next.extend(rules.iter().filter_map(|rule| match &rule.action {
             Action::Jump(name) | Action::Goto(name) => Some(name.clone()),
             _ => None,
