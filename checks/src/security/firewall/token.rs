@@ -15,7 +15,7 @@ pub(super) enum Token {
     Braces(Vec<Token>),
     /// The end of a statement: a line break or a semicolon.
     End,
-    /// A comment behind a statement, in which nft hides what it has no words for.
+    /// A comment among the rules, in which nft hides what it has no words for.
     Hidden(String),
 }
 
@@ -43,12 +43,15 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token>, Unreadable> {
     let cut = || Unreadable::new("nft: the ruleset is cut off");
     for line in text.lines() {
         let mut rest = line.trim();
+        let mut opened = false;
         while !rest.is_empty() {
+            let nested = open.len() > 1;
             let into = open.last_mut().ok_or_else(cut)?;
             let first = rest.chars().next().unwrap_or_default();
             let used = match first {
                 '#' => {
-                    if into.last().is_some_and(|last| *last != Token::End) {
+                    // Outside of tables and behind an opening brace it is a remark of nft or of the table's owner.
+                    if nested && !opened {
                         into.push(Token::Hidden(rest.trim_start_matches('#').trim().to_owned()));
                     }
                     rest.len()
@@ -84,6 +87,7 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token>, Unreadable> {
                     end
                 }
             };
+            opened = first == '{';
             rest = rest[used..].trim_start();
         }
         open.last_mut().ok_or_else(cut)?.push(Token::End);
