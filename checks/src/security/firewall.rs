@@ -4,6 +4,7 @@
 //! on the forward hook. So packets are walked through the chains of the input hook.
 
 mod condition;
+mod reader;
 mod rule;
 mod ruleset;
 mod token;

@@ -102,8 +102,57 @@ fn is_protocol(name: &str, protocol: &str) -> bool {
     name == protocol || name == if protocol == "tcp" { "6" } else { "17" }
 }
 
+/// What a condition is about.
+#[derive(Clone, Copy)]
+pub(super) enum Subject {
+    Interface,
+    Protocol,
+    Port,
+    State,
+    Sender,
+    Receiver,
+    Family,
+    /// Marks: set by an earlier rule, not by the sender.
+    Mark,
+    Other,
+}
+
+/// The conditions that a comparison makes.
+pub(super) fn stated(subject: Subject, values: &[Token], sense: Sense) -> Vec<Condition> {
+    if values.iter().any(|token| token.is("&")) {
+        return vec![Condition::Sometimes];
+    }
+    let is = matches!(sense, Sense::Is);
+    match subject {
+        Subject::Interface => vec![Condition::Interface(words(values), sense)],
+        Subject::Protocol => vec![Condition::Protocol(words(values), sense)],
+        Subject::Port => vec![Condition::Port(ports(values), sense)],
+        Subject::State => vec![Condition::State(words(values), sense)],
+        Subject::Family => {
+            let families = words(values);
+            let v6 = |name: &String| matches!(name.as_str(), "ipv6" | "ip6");
+            match families.as_slice() {
+                [family] => vec![Condition::V6(v6(family), sense)],
+                _ => vec![Condition::Sometimes],
+            }
+        }
+        Subject::Sender if all_senders(values) => Vec::new(),
+        Subject::Sender => vec![Condition::Sender(sense)],
+        Subject::Mark | Subject::Receiver if is && (matches!(subject, Subject::Mark) || many_receivers(values)) => {
+            vec![Condition::Sender(Sense::Is)]
+        }
+        Subject::Mark | Subject::Receiver | Subject::Other => vec![Condition::Sometimes],
+    }
+}
+
+/// Several things compared at once: as narrow as the narrowest.
+pub(super) fn concatenated(subjects: &[Subject]) -> Condition {
+    let narrow = subjects.iter().any(|subject| matches!(subject, Subject::Sender | Subject::Port));
+    if narrow { Condition::Sender(Sense::Is) } else { Condition::Sometimes }
+}
+
 /// The ports of a value; a name or a range of names that is not known as a port is none that matters here.
-pub(super) fn ports(values: &[Token]) -> Vec<(u16, u16)> {
+fn ports(values: &[Token]) -> Vec<(u16, u16)> {
     let number = |text: &str| if text == "ssh" { Some(22) } else { text.parse().ok() };
     let range = |text: &str| match text.split_once('-') {
         Some((from, to)) => Some((number(from)?, number(to)?)),
@@ -113,12 +162,12 @@ pub(super) fn ports(values: &[Token]) -> Vec<(u16, u16)> {
 }
 
 /// The words of a value.
-pub(super) fn words(values: &[Token]) -> Vec<String> {
+fn words(values: &[Token]) -> Vec<String> {
     values.iter().filter_map(Token::word).filter(|word| !matches!(*word, "," | "|")).map(str::to_owned).collect()
 }
 
 /// Whether these are addresses that reach many machines at once, and so not a way to this one.
-pub(super) fn many_receivers(values: &[Token]) -> bool {
+fn many_receivers(values: &[Token]) -> bool {
     let words = words(values);
     let many = |word: &String| {
         ["224.", "239.", "255.", "ff"].iter().any(|start| word.starts_with(start))
@@ -129,6 +178,6 @@ pub(super) fn many_receivers(values: &[Token]) -> bool {
 }
 
 /// Whether these are all senders there are.
-pub(super) fn all_senders(values: &[Token]) -> bool {
+fn all_senders(values: &[Token]) -> bool {
     matches!(line(values).as_str(), "0.0.0.0/0" | "::/0")
 }
