@@ -59,7 +59,7 @@ impl Fact for Initramfs {
     }
 }
 
-/// The initramfs has every driver that the declared platforms need to find the disk.
+/// The initramfs has every driver that the declared platforms need before the root file system is there.
 pub struct DriversInInitramfs;
 
 impl Check for DriversInInitramfs {
@@ -69,7 +69,7 @@ impl Check for DriversInInitramfs {
     fn about(&self) -> &About {
         &About {
             id: "cloud.drivers-in-initramfs",
-            demand: "the initramfs has every driver that the declared platforms need to find their disk",
+            demand: "the initramfs has every driver that the declared platforms need early",
             remedy: "add them to /etc/initramfs-tools/modules or to dracut's add_drivers, and make the initramfs anew",
             key: "cloud.platforms",
             cost: Cost::Deep,

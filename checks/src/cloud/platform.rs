@@ -14,7 +14,7 @@ pub struct Platform {
     /// In the kernel or beside it as modules.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub kernel: Vec<String>,
-    /// In the initramfs, because the disk is found with them.
+    /// In the initramfs, to find the disk, or to be reached before it is found.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub initramfs: Vec<String>,
 }
