@@ -202,17 +202,22 @@ fn files_of_every_width_of_fat_are_listed() {
         ("loader/entries/ümlaut und Leerzeichen.conf", b"title Debian\n"),
         ("loader/loader.conf", b""),
     ];
+    // Enough for a folder of many clusters.
+    let many: Vec<_> = (10..99).map(|number| format!("many/entry-with-a-long-name-{number}.conf")).collect();
+    let files: Vec<(&str, &[u8])> =
+        files.iter().copied().chain(many.iter().map(|name| (name.as_str(), &b"x"[..]))).collect();
+    let mut expected: Vec<_> = files.iter().map(|(name, content)| ((*name).to_owned(), content.len() as u64)).collect();
+    expected.sort();
     let kinds: [(&[&str], u64); 5] = [
-        (&["-F12"], 4 << 20),
+        (&["-F12", "-s1"], 1 << 20),
         (&["-F16"], 64 << 20),
         (&["-F32"], 512 << 20),
         (&["-F32", "-s1"], 40 << 20),
         (&["-F32", "-S4096"], 300 << 20),
     ];
     for (options, bytes) in kinds {
-        let esp = esp_of(&samples, &fat(&samples, options, bytes, files));
+        let esp = esp_of(&samples, &fat(&samples, options, bytes, &files));
         assert_eq!(esp.unreadable, None, "{options:?}");
-        let expected: Vec<_> = files.iter().map(|(name, content)| ((*name).to_owned(), content.len() as u64)).collect();
         assert_eq!(esp.files, expected, "{options:?}");
         assert_eq!(esp.fallback_machine.as_deref(), Some("x86-64"), "{options:?}");
     }
@@ -222,7 +227,10 @@ fn files_of_every_width_of_fat_are_listed() {
 fn the_machine_of_a_loader_is_that_of_its_header() {
     let samples = Samples::new();
     let none: Option<&str> = None;
-    let cases: [(&str, Vec<u8>, Option<&str>); 8] = [
+    let mut unmarked = pe(0x8664, 128);
+    unmarked[..2].fill(b'x');
+    let cases: [(&str, Vec<u8>, Option<&str>); 9] = [
+        ("EFI/BOOT/BOOTX64.EFI", unmarked, none),
         ("EFI/BOOT/BOOTAA64.EFI", pe(0xaa64, 64), Some("arm64")),
         ("efi/boot/bootx64.efi", pe(0x8664, 5000), Some("x86-64")),
         // The header lies across two clusters of 512 bytes.
