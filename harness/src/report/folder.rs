@@ -221,7 +221,7 @@ mod tests {
         fs::write(foreign.join("letter.txt"), "dear").unwrap();
         let error = Folder::prepare(&foreign).unwrap_err();
         assert!(matches!(error, FolderError::Foreign(_)) && error.to_string().contains("--out"), "{error}");
-        fs::write(foreign.join("report.json"), r#"{"outcomes": "of another tool"}"#).unwrap();
+        fs::write(foreign.join("report.json"), r#"{"outcomes": ["of another tool"]}"#).unwrap();
         assert!(matches!(Folder::prepare(&foreign), Err(FolderError::Foreign(_))));
 
         let file = place.path().join("file");
