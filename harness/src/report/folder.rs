@@ -50,7 +50,7 @@ pub enum FolderError {
     #[error("{}: holds files, but no report of kverify; empty it, or name another folder with --out", .0.display())]
     Foreign(PathBuf),
     /// It may not be written, or no longer can.
-    #[error("{}: cannot be written: {source}; mend that, or name another folder with --out", path.display())]
+    #[error("{}: cannot be written; mend this, or name another folder with --out", path.display())]
     Unwritable {
         /// The folder.
         path: PathBuf,
@@ -244,7 +244,8 @@ mod tests {
     fn where_nothing_can_be_written_is_found_first() {
         // /proc refuses root as well, which the tests may be run by.
         let error = Folder::prepare(Path::new("/proc/kverify-out")).unwrap_err();
-        let text = error.to_string();
-        assert!(text.starts_with("/proc/kverify-out: cannot be written: ") && text.contains("--out"), "{text}");
+        let chain = format!("{:#}", anyhow::Error::from(error));
+        assert!(chain.starts_with("/proc/kverify-out: cannot be written; ") && chain.contains("--out"), "{chain}");
+        assert_eq!(chain.matches("No such file").count(), 1, "{chain}");
     }
 }
