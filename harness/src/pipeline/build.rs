@@ -118,7 +118,7 @@ pub async fn build(request: &BuildRequest, progress: &(dyn Fn(Progress) + Sync))
     }
     let disk = Overlay::create(folder, request.disk_bytes)?;
     let disk_path = disk.fd_path();
-    let seed = Seed::new("KLDLOAD-SEED").file("answers.env", answers).volume()?;
+    let seed = Seed::new(Seed::ANSWERS).file("answers.env", answers).volume()?;
     let media = Media {
         disk: BootDisk::Written(&disk_path),
         volumes: vec![seed],

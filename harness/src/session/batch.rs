@@ -6,10 +6,12 @@
 
 use std::{collections::HashMap, fmt::Write as _, io::Read as _, time::Duration};
 
-use kverify_checks::{Exit, Output, Probe, Source};
+use kverify_checks::{Effect, Exit, Output, Probe, Source};
 
 /// How many probes run side by side in the guest.
 const LANES: usize = 2;
+/// The largest file, in blocks of 512 bytes, that a probe which changes the machine may write: 1 GiB.
+const MOST_BLOCKS: usize = 2 << 20;
 /// What `timeout` and `kill` leave as exit statuses.
 const TIMED_OUT: i32 = 124;
 const KILLED: i32 = 128 + 9;
@@ -36,7 +38,9 @@ pub(crate) struct Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
-    /// A batch of command and file probes; `nonce` must be fresh and unguessable.
+    /// A batch of command and file probes, those that only look first; `nonce` must be fresh and unguessable.
+    ///
+    /// The limit on file sizes that bounds the output of those that look is not for the others: they may write files.
     pub(crate) fn new(probes: &'a [Probe], nonce: u128) -> Self {
         Self { probes, mark: format!("kverify-{nonce:032x}") }
     }
@@ -59,7 +63,7 @@ impl<'a> Batch<'a> {
             "d=$(mktemp -d /run/kverify.XXXXXXXX 2>/dev/null || mktemp -d) || exit 97\n\
              trap 'cd /; rm -rf \"$d\"' EXIT\n\
              cd \"$d\" || exit 97\n\
-             ulimit -f {blocks}\n\
+             ulimit -f {MOST_BLOCKS}\n\
              set -C\n"
         );
         for (number, probe) in self.probes.iter().enumerate() {
@@ -77,17 +81,18 @@ impl<'a> Batch<'a> {
             script.push_str("; }\n");
         }
         let count = self.probes.len();
+        let looks = self.probes.iter().take_while(|probe| probe.effect == Effect::Reads).count();
         let _ = write!(
             script,
             "one() {{ read -r a b </proc/uptime; \"p$1\" </dev/null >\"o$1\" 2>\"e$1\"; s=$?\n\
              read -r c b </proc/uptime; echo \"$s $a $c\" >\"x$1\"; echo \"{mark}:did $1\"; }}\n\
-             lane() {{ n=0; while [ $n -lt {count} ]; do\n\
+             lane() {{ ulimit -f {blocks}; n=0; while [ $n -lt {looks} ]; do\n\
              if {{ echo >\"c$n\"; }} 2>/dev/null; then one $n; fi; n=$((n+1)); done; }}\n"
         );
         script.push_str(&"lane &\n".repeat(LANES));
         let _ = write!(
             script,
-            "wait\necho \"{mark}:answers\"\ntar cf - o* e* x* 2>/dev/null\nprintf '\\n%s' \"{mark}:end\"\n"
+            "wait\nn={looks}; while [ $n -lt {count} ]; do one $n; n=$((n+1)); done\necho \"{mark}:answers\"\ntar cf - o* e* x* 2>/dev/null\nprintf '\\n%s' \"{mark}:end\"\n"
         );
         script
     }
@@ -215,6 +220,18 @@ mod tests {
         assert!(out[0].truncated && out[0].stdout.len() == 10_000);
         assert_eq!(out[1].exit, Exit::TimedOut);
         assert!(out[2].truncated && out[2].ok().is_err());
+    }
+
+    #[test]
+    fn what_changes_the_machine_comes_last_and_may_write_files() {
+        let write = "dd if=/dev/zero of=big bs=1024 count=64 2>/dev/null && wc -c <big; rm -f big";
+        let out = run(&[
+            Probe::root(["sh", "-c", "cat o2 2>/dev/null || echo not yet"]).bound(1024),
+            Probe::root(["sh", "-c", "cat o2 2>/dev/null || echo not yet"]).bound(1024),
+            Probe::root(["sh", "-c", write]).bound(1024).touches(),
+        ]);
+        assert_eq!((out[0].stdout.as_str(), out[1].stdout.as_str()), ("not yet\n", "not yet\n"));
+        assert_eq!(out[2].stdout, "65536\n");
     }
 
     #[test]
