@@ -31,7 +31,7 @@ pub struct ExpectedMetadata {
 pub struct Metadata {
     /// The names that os-release allows: its ID alone, and with its release or the release's first number.
     pub os: Vec<String>,
-    /// The file's texts in the order of [`FIELDS`], or why there are none: a bad file is the image's fault.
+    /// Image name, version, distribution, time and builder, or why there are none: a bad file is the image's fault.
     pub file: Result<[String; 5], String>,
     /// The profile, where the file names it apart from the image's name.
     pub profile: Option<String>,
