@@ -68,7 +68,7 @@ pub enum MachineError {
         complaints: String,
     },
     /// A port of the guest could not be reached.
-    #[error("port {port} of the guest: {source}")]
+    #[error("port {port} of the guest cannot be reached")]
     Dial {
         /// The guest's port.
         port: u16,

@@ -48,7 +48,6 @@ pub(crate) async fn run(args: &Args, shown: Shown) -> anyhow::Result<u8> {
         filter: Filter::new(&args.only, &args.skip)?,
         scratch: args.machine.scratch(),
     };
-    // An image that cannot be opened is told before a folder is made for it.
     let folder = Folder::prepare(&out(args))?;
     let live = Live::new(shown);
     let progress = |step| live.show(&step);

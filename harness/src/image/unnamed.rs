@@ -27,7 +27,10 @@ const STEP: usize = 1 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum UnnamedError {
     /// The file system has too little room.
-    #[error("{}: no disk space for {what}: {needed} bytes needed, {free} free", folder.display())]
+    #[error(
+        "{}: no disk space for {what}: {needed} bytes needed, {free} free; name another folder with --scratch",
+        folder.display()
+    )]
     NoSpace {
         /// The folder asked for.
         folder: PathBuf,
@@ -39,7 +42,7 @@ pub enum UnnamedError {
         free: u64,
     },
     /// The folder takes no file.
-    #[error("{}: cannot hold {what}", folder.display())]
+    #[error("{}: cannot hold {what}; name another folder with --scratch", folder.display())]
     Folder {
         /// The folder asked for.
         folder: PathBuf,
@@ -196,7 +199,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let error = Unnamed::create(folder.path(), "an overlay", u64::MAX).unwrap_err();
         let UnnamedError::NoSpace { free, .. } = &error else { panic!("{error}") };
-        let text = format!("no disk space for an overlay: {} bytes needed, {free} free", u64::MAX);
+        let text = format!(
+            "no disk space for an overlay: {} bytes needed, {free} free; name another folder with --scratch",
+            u64::MAX
+        );
         assert_eq!(error.to_string(), format!("{}: {text}", folder.path().display()));
     }
 
@@ -204,7 +210,8 @@ mod tests {
     fn a_folder_that_takes_no_file_is_named() {
         for folder in ["/proc", "/no/such/folder"] {
             let error = Unnamed::create(folder.as_ref(), "an overlay", 0).unwrap_err();
-            assert_eq!(error.to_string(), format!("{folder}: cannot hold an overlay"));
+            let text = "cannot hold an overlay; name another folder with --scratch";
+            assert_eq!(error.to_string(), format!("{folder}: {text}"));
         }
     }
 }

@@ -18,7 +18,7 @@ const COMPLAINTS: u64 = 64 * 1024;
 #[derive(Debug, thiserror::Error)]
 pub enum ProcessError {
     /// A program is not there.
-    #[error("{program} could not be started ({source}); on Debian, package `{package}` has it")]
+    #[error("{program} could not be started; on Debian, package `{package}` has it")]
     Missing {
         /// The program.
         program: &'static str,

@@ -60,8 +60,9 @@ pub enum FolderError {
 }
 
 impl Folder {
-    /// Makes sure that a report can be written at `path`, before anything costly is done: creates the folders above
-    /// it, tries to write beside it, and looks at what is there. A link to a folder is followed.
+    /// Makes sure that a report can be written at `path`, before anything costly is done: looks at what is there, and
+    /// tries to write beside it. Folders that are missing above it are made when there is a report to put there, so
+    /// that a run without one leaves nothing. A link to a folder is followed.
     ///
     /// # Errors
     /// [`FolderError`] names the path, the reason and what to do.
@@ -73,7 +74,8 @@ impl Folder {
         if path.is_dir() && !may_be_replaced(&path).map_err(unwritable(&path))? {
             return Err(FolderError::Foreign(path));
         }
-        let trial = Staging::new(&path).map_err(unwritable(&path))?;
+        let missing = path.ancestors().take_while(|above| *above != Path::new("") && !above.exists());
+        let trial = Staging::new(missing.last().unwrap_or(&path)).map_err(unwritable(&path))?;
         trial.write("trial", b"x").map_err(unwritable(&path))?;
         Ok(Self { path })
     }
@@ -172,7 +174,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("out/golden");
         let folder = Folder::prepare(&path).unwrap();
-        assert!(!path.exists(), "nothing stands there before it is complete");
+        assert!(!place.path().join("out").exists(), "nothing stands there before it is complete");
         write(&folder, &refuted(), Some(b"png"));
         assert!(path.join("security.firewall-drops.txt").exists() && path.join("screenshot.png").exists());
         write(&Folder::prepare(&path).unwrap(), &verified(), None);

@@ -108,7 +108,7 @@ pub enum RecordError {
         said: String,
     },
     /// A recording could not be written.
-    #[error("{}: {source}", .path.display())]
+    #[error("{}: cannot be written", .path.display())]
     Write {
         /// The file.
         path: PathBuf,
