@@ -2,7 +2,10 @@
 
 use std::{
     io::Read,
-    os::fd::{AsFd, AsRawFd},
+    os::{
+        fd::{AsFd, AsRawFd},
+        unix::process::CommandExt,
+    },
     process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio},
     sync::mpsc,
     thread,
@@ -109,6 +112,8 @@ impl Drop for Process {
 
 fn spawn(argv: &[String]) -> std::io::Result<Child> {
     Command::new("setpriv")
+        // Ctrl-C on a terminal is for kverify alone, which then knows why QEMU ended.
+        .process_group(0)
         .args(["--pdeathsig", "KILL", "--", "qemu-system-x86_64"])
         .args(argv)
         .env_clear()
