@@ -44,7 +44,8 @@ impl WayIn {
     /// The volumes that the machine is given for it.
     pub(crate) fn volumes(&self) -> Result<Vec<Vec<u8>>, SeedError> {
         let Some(files) = &self.seed else { return Ok(Vec::new()) };
-        let seed = files.iter().fold(Seed::new(Seed::CLOUD_INIT), |seed, (name, text)| seed.file(*name, text.as_bytes()));
+        let seed =
+            files.iter().fold(Seed::new(Seed::CLOUD_INIT), |seed, (name, text)| seed.file(*name, text.as_bytes()));
         Ok(vec![seed.volume()?])
     }
 }

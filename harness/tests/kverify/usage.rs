@@ -1,0 +1,42 @@
+//! Words that mean nothing: told before anything is opened or started.
+
+use crate::place::Place;
+
+/// These words end without a verdict, for `reason`, and before the image is looked at.
+#[track_caller]
+fn told(line: &str, reason: &str) {
+    let place = Place::new();
+    let before = place.names("");
+    place.kverify(&format!("no-such.qcow2 {line}")).said().no_verdict(reason);
+    assert_eq!(place.names(""), before);
+}
+
+#[test]
+fn a_pattern_that_names_no_check() {
+    told("--only zsf.*", "`zsf.*` names no check; `kverify checks` lists them");
+    told("--only boot.ready,zsf.*", "`zsf.*` names no check; `kverify checks` lists them");
+    told("--skip boot.reday", "`boot.reday` names no check; `kverify checks` lists them");
+}
+
+#[test]
+fn an_expectation_that_is_not_there() {
+    let why = "cannot be read: No such file or directory (os error 2)";
+    told("--expect ./mine.toml", &format!("./mine.toml: {why}"));
+    let said = Place::new().kverify("no-such.qcow2 --expect debian-99").said();
+    assert!(said.reason().starts_with("no expectation is called `debian-99`; there are: "), "{said}");
+    said.no_verdict(said.reason());
+}
+
+#[test]
+fn an_account_without_a_credential() {
+    told("--ssh-user root", "--ssh-user needs --ssh-key, --ssh-password-env or --ssh-password-file");
+    told("--ssh-user root --ssh-key none", "none: No such file or directory (os error 2)");
+    told("--ssh-user root --ssh-password-env NOT_SET", "--ssh-password-env NOT_SET: environment variable not found");
+}
+
+#[test]
+fn no_words_at_all() {
+    let said = Place::new().kverify("").said();
+    said.exits(2);
+    assert!(said.stderr.contains("Usage: kverify"), "{said}");
+}
