@@ -3,6 +3,7 @@
 use std::any::Any;
 
 use serde::Serialize;
+use toml::Value;
 
 use crate::{
     expect::Expectation,
@@ -62,6 +63,13 @@ pub trait Check: Send + Sync + 'static {
 
     /// Pass or fail. Pure.
     fn judge(&self, got: &Self::Fact, want: &Self::Want) -> Verdict;
+
+    /// The value of [`About::key`] for which this fact holds; `None` where no value could make an ill machine well.
+    ///
+    /// `kverify expect` writes it.
+    fn observed(&self, _got: &Self::Fact) -> Option<Value> {
+        None
+    }
 }
 
 /// A [`Check`] without its types, so that one list can hold all of them.
@@ -74,6 +82,9 @@ pub trait AnyCheck: Send + Sync {
 
     /// Whether the expectation asks for it.
     fn asked(&self, image: &Expectation) -> bool;
+
+    /// [`Check::observed`] of a gathered fact.
+    fn observed(&self, got: &(dyn Any + Send + Sync)) -> Option<Value>;
 
     /// Judges a gathered fact; `None` where the expectation asks nothing or `got` is another fact.
     fn judge(&self, got: &(dyn Any + Send + Sync), image: &Expectation) -> Option<Verdict>;
@@ -90,6 +101,10 @@ impl<C: Check> AnyCheck for C {
 
     fn asked(&self, image: &Expectation) -> bool {
         self.want(image).is_some()
+    }
+
+    fn observed(&self, got: &(dyn Any + Send + Sync)) -> Option<Value> {
+        Check::observed(self, got.downcast_ref::<C::Fact>()?)
     }
 
     fn judge(&self, got: &(dyn Any + Send + Sync), image: &Expectation) -> Option<Verdict> {

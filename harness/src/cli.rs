@@ -4,6 +4,7 @@ mod account;
 mod build;
 mod checks;
 mod doctor;
+mod expect;
 mod explain;
 mod live;
 mod machine_args;
@@ -55,6 +56,8 @@ enum Command {
     Checks(checks::Args),
     /// Show one check: its probes, the expectation per distro, and how to mend what it finds.
     Explain(explain::Args),
+    /// Write an expectation file from what a machine is today, to be edited.
+    Expect(Box<expect::Args>),
     /// Say what this host lacks for running kverify, and the package that brings it.
     Doctor(doctor::Args),
     /// Print the JSON schema of report.json.
@@ -80,6 +83,7 @@ pub async fn run(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<u8>
         Command::Verify(args) => verify::run(&args, shown).await,
         Command::Build(args) => build::run(&args, shown).await,
         Command::Record(args) => record::run(&args, shown).await,
+        Command::Expect(args) => expect::run(&args, shown).await,
         Command::Checks(args) => Ok(tell(&checks::said(&args, &shown.style(None)))),
         Command::Explain(args) => Ok(tell(&explain::said(&args, &book::built_in(), &shown.style(None))?)),
         Command::Doctor(args) => Ok(tell(&doctor::said(&args, &shown.style(None)).await)),
@@ -91,6 +95,12 @@ pub async fn run(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<u8>
 fn tell(said: &said::Said) -> u8 {
     print(&said.text);
     said.code
+}
+
+/// Prints an error with all that caused it.
+#[expect(clippy::print_stderr, reason = "the one place where errors are printed")]
+pub fn complain(error: &anyhow::Error) {
+    eprintln!("kverify: {error:#}");
 }
 
 /// Prints a result, all of it on standard output.

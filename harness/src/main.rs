@@ -7,10 +7,7 @@ async fn main() -> ExitCode {
     match kverify::cli::run(std::env::args_os()).await {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            #[expect(clippy::print_stderr, reason = "the one place where the chain of an error is printed")]
-            {
-                eprintln!("kverify: {error:#}");
-            }
+            kverify::cli::complain(&error);
             ExitCode::from(2)
         }
     }

@@ -11,6 +11,9 @@ mod record;
 mod samples;
 mod style;
 
+#[cfg(test)]
+pub(crate) use samples::refuted as sample_refuted;
+
 pub use folder::{Files, Folder, FolderError};
 pub use human::table;
 pub use record::{Access, Carrier, Chosen, ChosenBy, Conclusion, MachineRecord, Report, Subject, Timings};

@@ -4,6 +4,7 @@ mod boot;
 mod choose;
 mod fingerprint;
 mod gather;
+mod observe;
 mod observed;
 mod plan;
 mod progress;
@@ -13,6 +14,7 @@ mod verify;
 mod way_in;
 
 pub use choose::GuestName;
+pub use observe::observed;
 pub use plan::{Filter, FilterError};
 pub use progress::Progress;
 pub use reach::ReachError;

@@ -1,5 +1,7 @@
 //! The root file system's type, judged on the mounts that the ZFS topic reads.
 
+use toml::Value;
+
 use crate::{
     check::{About, Check, Cost, Need},
     expect::Expectation,
@@ -33,5 +35,9 @@ impl Check for RootFilesystem {
         let root = got.at("/");
         let said = root.map_or_else(|| "nothing".to_owned(), |root| format!("{} ({})", root.kind, root.source));
         Verdict::of(root.is_some_and(|root| root.kind == *want), want, said)
+    }
+
+    fn observed(&self, got: &Mounts) -> Option<Value> {
+        got.at("/").map(|root| root.kind.clone().into())
     }
 }

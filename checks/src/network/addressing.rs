@@ -41,7 +41,7 @@ pub struct Interface {
     pub up: bool,
     /// Whether a device is behind it, rather than the kernel alone (a bridge, a tunnel, the loopback).
     pub hardware: bool,
-    /// Its usable addresses of global scope, as `ADDRESS/PREFIX`.
+    /// Its usable addresses that are good beyond the link (scope global, or IPv6 site), as `ADDRESS/PREFIX`.
     pub global: Vec<String>,
 }
 
@@ -120,7 +120,7 @@ impl From<Link> for Interface {
         let usable = link
             .addr_info
             .iter()
-            .filter(|address| address.scope == "global")
+            .filter(|address| matches!(address.scope.as_str(), "global" | "site"))
             .filter(|address| !address.tentative && !address.dadfailed && !address.deprecated);
         Self {
             up: flag("UP") && flag("LOWER_UP"),

@@ -112,7 +112,7 @@ impl Check for ResolverConfigured {
             remedy: "link /etc/resolv.conf to /run/systemd/resolve/stub-resolv.conf and enable systemd-resolved, or leave the file to the DHCP client",
             key: "network.resolver",
             cost: Cost::Quick,
-            needs: &[Need::Settled],
+            needs: &[Need::Settled, Need::Dns],
         }
     }
 

@@ -2,6 +2,8 @@
 //!
 //! The hashes must not get into evidence, so awk turns each into a class while still in the guest.
 
+use toml::Value;
+
 use crate::{
     check::{About, Check, Cost, Need},
     expect::Expectation,
@@ -169,5 +171,11 @@ impl Check for UidZeroAsExpected {
         have.sort();
         wanted.sort();
         Verdict::of(have == wanted, want.join(", "), words)
+    }
+
+    fn observed(&self, got: &Accounts) -> Option<Value> {
+        let root: Vec<Value> =
+            got.0.iter().filter(|account| account.uid == 0).map(|account| account.name.clone().into()).collect();
+        (!root.is_empty()).then_some(root.into())
     }
 }

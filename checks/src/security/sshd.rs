@@ -7,6 +7,8 @@ use std::{collections::BTreeMap, fmt};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use toml::Value;
+
 use crate::{
     check::{About, Check, Cost, Need},
     expect::Expectation,
@@ -167,6 +169,10 @@ impl Check for RootLoginAsExpected {
         let words = got.as_ref().map_or_else(ToString::to_string, |value| format!("permitrootlogin {value}"));
         Verdict::of(got.as_ref() == Ok(want), format_args!("permitrootlogin {want}"), words)
     }
+
+    fn observed(&self, got: &SshdSettings) -> Option<Value> {
+        got.root_login().ok().map(|value| value.to_string().into())
+    }
 }
 
 /// SSH lets somebody in by a password alone, or nobody, as expected.
@@ -200,6 +206,10 @@ impl Check for PasswordLoginAsExpected {
         };
         let demand = if *want { "login by password" } else { "no login by password alone" };
         Verdict::of(way.is_some() == *want, demand, words)
+    }
+
+    fn observed(&self, got: &SshdSettings) -> Option<Value> {
+        got.password_login().ok().map(|way| way.is_some().into())
     }
 }
 

@@ -1,5 +1,7 @@
 //! Sector size of the pool, read from its labels on the disk: the property `ashift` only says what new devices get.
 
+use toml::Value;
+
 use crate::{
     check::{About, Check, Cost},
     expect::Expectation,
@@ -38,5 +40,11 @@ impl Check for AshiftFits {
         let said = if labels.is_empty() { format!("no label of {pool}") } else { said.collect::<Vec<_>>().join(", ") };
         let holds = !labels.is_empty() && labels.iter().all(|label| label.ashift == Some(*ashift));
         Verdict::of(holds, ashift, said)
+    }
+
+    fn observed(&self, got: &Layout) -> Option<Value> {
+        let ashift = got.labels.first()?.ashift?;
+        let one = got.labels.iter().all(|label| label.ashift == Some(ashift));
+        i64::try_from(ashift).ok().filter(|_| one).map(Value::from)
     }
 }

@@ -1,5 +1,7 @@
 //! Compression: that no file system of the image is written without it.
 
+use toml::Value;
+
 use super::datasets::Datasets;
 use crate::{
     check::{About, Check, Cost, Need},
@@ -35,5 +37,10 @@ impl Check for CompressionSet {
         let count = got.filesystems().count();
         let said = if others.is_empty() { format!("{want} on {count} file systems") } else { others.join(", ") };
         Verdict::of(others.is_empty() && count > 0, want, said)
+    }
+
+    fn observed(&self, got: &Datasets) -> Option<Value> {
+        let first = &got.filesystems().next()?.compression;
+        got.filesystems().all(|dataset| dataset.compression == *first).then(|| first.clone().into())
     }
 }

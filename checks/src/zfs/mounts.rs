@@ -1,5 +1,7 @@
 //! `/proc/self/mountinfo`: what is mounted where, as the kernel tells it; no program of ZFS is asked.
 
+use toml::Value;
+
 use crate::{
     check::{About, Check, Cost, Need},
     expect::Expectation,
@@ -95,6 +97,10 @@ impl Check for RootMounted {
     fn judge(&self, got: &Mounts, want: &String) -> Verdict {
         let root = got.at("/").map(|root| format!("{} ({})", root.source, root.kind)).unwrap_or_default();
         Verdict::of(root == format!("{want} (zfs)"), want, root)
+    }
+
+    fn observed(&self, got: &Mounts) -> Option<Value> {
+        got.at("/").filter(|root| root.kind == "zfs").map(|root| root.source.clone().into())
     }
 }
 

@@ -1,5 +1,7 @@
 //! The name of the pool: the fleet's tools reach the image's datasets by it.
 
+use toml::Value;
+
 use super::pool_status::PoolStatus;
 use crate::{
     check::{About, Check, Cost, Need},
@@ -33,5 +35,12 @@ impl Check for PoolNamed {
         let names: Vec<_> = got.pools.iter().map(|pool| pool.name.as_str()).collect();
         let said = if names.is_empty() { "no pool is imported".to_owned() } else { names.join(", ") };
         Verdict::of(names == [want.as_str()], want, said)
+    }
+
+    fn observed(&self, got: &PoolStatus) -> Option<Value> {
+        match &got.pools[..] {
+            [pool] => Some(pool.name.clone().into()),
+            _ => None,
+        }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use toml::Value;
+
 use crate::{
     check::{About, Check, Cost, Need},
     expect::Expectation,
@@ -54,6 +56,14 @@ impl PoolProperties {
     }
 }
 
+impl PoolProperties {
+    /// The property's value where there is one pool.
+    fn only(&self, property: &str) -> Option<Value> {
+        let mut pools = self.values.values();
+        pools.next().filter(|_| pools.next().is_none())?.get(property).cloned().map(Value::from)
+    }
+}
+
 /// The pools give freed blocks back by themselves, or not, as expected.
 pub struct AutotrimSet;
 
@@ -78,6 +88,10 @@ impl Check for AutotrimSet {
 
     fn judge(&self, got: &PoolProperties, want: &String) -> Verdict {
         got.verdict("autotrim", want)
+    }
+
+    fn observed(&self, got: &PoolProperties) -> Option<Value> {
+        got.only("autotrim")
     }
 }
 
@@ -105,5 +119,9 @@ impl Check for BootfsSet {
 
     fn judge(&self, got: &PoolProperties, want: &String) -> Verdict {
         got.verdict("bootfs", want)
+    }
+
+    fn observed(&self, got: &PoolProperties) -> Option<Value> {
+        got.only("bootfs")
     }
 }

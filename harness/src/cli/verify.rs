@@ -11,7 +11,7 @@ use super::{
     machine_args::MachineArgs,
 };
 use crate::{
-    report::{Files, Folder, table},
+    report::{Conclusion, Files, Folder, table},
     run::{Filter, Request, verify},
 };
 
@@ -62,8 +62,13 @@ pub(crate) async fn run(args: &Args, shown: Shown) -> anyhow::Result<u8> {
         evidence: &run.answers,
         screenshot: run.screenshot.as_deref(),
     };
-    let at = folder.write(&files)?;
-    super::print(&table(&run.report, &shown.style(Some(at))));
+    let written = folder.write(&files);
+    // A report that cannot be kept was still paid for with a boot: it is shown, and a refutation stays one.
+    super::print(&table(&run.report, &shown.style(written.as_ref().ok().cloned())));
+    match written {
+        Err(error) if run.report.verdict == Conclusion::Refuted => super::complain(&error.into()),
+        written => drop(written?),
+    }
     Ok(run.report.verdict.exit_code())
 }
 

@@ -156,7 +156,7 @@ fn in_part() -> Report {
 }
 
 /// Two checks fail, one of them with much to say, and one could not be told.
-pub(super) fn refuted() -> Report {
+pub(crate) fn refuted() -> Report {
     let mut outcomes = passes();
     outcomes[2] = Outcome {
         evidence: vec![
