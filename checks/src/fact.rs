@@ -49,6 +49,16 @@ impl FactKind {
     /// The kind of `F`.
     #[must_use]
     pub fn of<F: Fact>() -> Self {
-        Self { id: F::ID, probes: F::probes, parse: |out| Ok(Box::new(F::parse(out)?)) }
+        Self {
+            id: F::ID,
+            probes: F::probes,
+            parse: |out| {
+                let asked = F::probes().len();
+                if out.len() != asked {
+                    return Err(Unreadable::new(format!("{} of {asked} answers of {}", out.len(), F::ID)));
+                }
+                Ok(Box::new(F::parse(out)?))
+            },
+        }
     }
 }
