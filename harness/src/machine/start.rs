@@ -128,14 +128,17 @@ async fn try_kvm(spec: &Spec, media: &Media<'_>) -> Result<Result<Machine, Strin
         }
     };
     // Silence is no proof against it: a firmware may have no serial console. A stopped guest is.
-    tokio::select! {
-        end = machine.life.over() => Ok(Err(match end {
+    let why = tokio::select! {
+        end = machine.life.over() => match end {
             End::Guest(BootEnd::Stopped { state }) => format!("its first guest ended in run state {state}"),
             End::Guest(end) => end.to_string(),
             End::Qemu(exited) => exited.complaints,
-        })),
-        _ = timeout(KVM_PROOF, proof) => Ok(Ok(machine)),
-    }
+        },
+        _ = timeout(KVM_PROOF, proof) => return Ok(Ok(machine)),
+    };
+    // The next QEMU gets the same disk, and no lock on it while this one still dies.
+    machine.quit().await.map_err(|error| StartError::Monitor(Box::new(error)))?;
+    Ok(Err(why))
 }
 
 async fn launch(spec: &Spec, media: &Media<'_>, accel: Accel, accel_why: String) -> Result<Machine, StartError> {

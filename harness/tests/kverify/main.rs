@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set its scene has failed")]
 
 mod boots;
+mod builds;
 mod call;
 mod host;
 mod images;
