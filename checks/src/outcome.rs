@@ -99,6 +99,9 @@ pub struct Outcome {
     pub check: String,
     /// Its end.
     pub status: Status,
+    /// The machine of the run that it was asked of, where it was asked of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine: Option<String>,
     /// Why it was skipped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<SkipCause>,

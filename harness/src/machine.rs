@@ -6,14 +6,19 @@
 mod argv;
 mod console;
 mod firmware;
+mod held;
+mod launch;
 mod life;
+mod memfd;
 mod process;
 mod qmp;
+mod snapshot;
 mod spec;
 mod start;
 
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpStream},
+    os::unix::net::UnixStream,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -21,14 +26,15 @@ use std::{
 use kverify_checks::boot::BootEnd;
 use qapi::qmp as command;
 
-use crate::image::{Overlay, Unnamed};
-
+pub(crate) use argv::PORT_NAME;
 pub use console::Console;
 pub use firmware::{Firmware, FirmwareError};
 pub use process::ProcessError;
+pub use snapshot::{CaptureError, NotCaptured, Snapshot};
 pub use spec::{Accel, AccelChoice, Spec};
 pub use start::{BootDisk, Media, StartError};
 
+use held::Held;
 use life::{End, Life};
 use process::Process;
 use qmp::Qmp;
@@ -45,15 +51,14 @@ pub struct Machine {
     qmp: Arc<Qmp>,
     console: Console,
     life: Life,
+    port: Option<UnixStream>,
     forward: Option<u16>,
     started: Instant,
     accel: Accel,
     accel_why: String,
     qemu: String,
     spec: Spec,
-    // Held open: QEMU knows them by descriptor only.
-    _disk: Option<Overlay>,
-    _blobs: Vec<Unnamed>,
+    held: Held,
 }
 
 /// Why a machine came to its end.
@@ -132,6 +137,11 @@ impl Machine {
         dialled.map_err(|source| MachineError::Dial { port, source })
     }
 
+    /// The host's end of the port on which a root shell may listen in the guest; it can be taken once.
+    pub(crate) fn take_port(&mut self) -> Option<UnixStream> {
+        self.port.take()
+    }
+
     /// Waits until the guest ends by itself.
     ///
     /// # Errors
@@ -187,17 +197,21 @@ impl Machine {
     }
 
     /// Ends QEMU and waits for it, so that what it wrote to its disk is all there.
-    ///
-    /// # Errors
-    /// [`MachineError::Qemu`] where it does not end on request.
-    pub async fn quit(self) -> Result<(), MachineError> {
-        let mut exit = self.process.exit();
+    pub async fn quit(self) {
+        self.end().await;
+    }
+
+    /// The same, and gives what was held open for it.
+    async fn end(self) -> Held {
+        let Self { process, qmp, held, .. } = self;
+        let mut exit = process.exit();
         // The reply may be lost with the process; its end is what counts.
-        let _ = self.qmp.call(command::quit {}, QMP_LIMIT).await;
-        let ended = tokio::time::timeout(QMP_LIMIT, exit.wait_for(Option::is_some)).await;
-        let late = || MachineError::Qemu { status: "it did not quit".to_owned(), complaints: String::new() };
-        ended.map_err(|_| late())?.map_err(|_| late())?;
-        Ok(())
+        let _ = qmp.call(command::quit {}, QMP_LIMIT).await;
+        let _ = tokio::time::timeout(QMP_LIMIT, exit.wait_for(Option::is_some)).await;
+        // Kills one that does not quit.
+        drop(process);
+        let _ = exit.wait_for(Option::is_some).await;
+        held
     }
 }
 

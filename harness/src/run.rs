@@ -3,6 +3,7 @@
 mod boot;
 mod choose;
 mod fingerprint;
+mod forks;
 mod gather;
 mod observe;
 mod observed;
@@ -10,6 +11,7 @@ mod plan;
 mod progress;
 mod reach;
 mod record;
+mod rest;
 mod verify;
 mod way_in;
 

@@ -2,8 +2,14 @@
 
 mod batch;
 mod credential;
+mod port;
+mod shell;
 mod ssh;
 
 pub use batch::BatchError;
 pub use credential::{Credential, RunKey};
-pub use ssh::{LoginError, Ssh, SshError};
+pub(crate) use port::AGENT_LIMIT;
+pub use port::PortShell;
+pub(crate) use shell::nonce;
+pub use shell::{Session, SessionError};
+pub use ssh::{LoginError, Ssh};

@@ -89,6 +89,12 @@ impl Live {
             Progress::Settled { age } => self.say(&format!("settled after {:.1} s", age.as_secs_f64())),
             Progress::Asking { done: 0, of, what } => self.say(&format!("asking {of} {what} questions")),
             Progress::Asking { done, of, what } => self.live(&format!("{what} questions {done}/{of}")),
+            Progress::Captured { took, forks, at_once, limit } => {
+                let limit = limit.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+                let took = took.as_secs_f64();
+                self.say(&format!("captured in {took:.1} s; {forks} forks, {at_once} at once{limit}"));
+            }
+            Progress::NotCaptured { why } => self.say(&format!("no forks: {}", plain::line(why, 200))),
             Progress::Judged(outcome) => {
                 match outcome.status {
                     Status::Pass => tally.passed += 1,

@@ -9,13 +9,36 @@ use serde_json::json;
 
 use super::spec::{Accel, Spec};
 
+/// The descriptor on which QEMU finds its end of the port.
+pub(crate) const PORT_FD: i32 = 10;
+/// The name by which the guest knows the port.
+pub(crate) const PORT_NAME: &str = "org.kverify.shell";
+
 /// A disk by the paths to open it by.
 #[derive(Clone, Debug)]
 pub(crate) struct Disk {
     /// Path of the writable qcow2 overlay, or of the writable qcow2 disk itself.
     pub(crate) overlay: String,
-    /// Path and format of the read-only image under it.
-    pub(crate) golden: Option<(String, String)>,
+    /// Path and format of each read-only file under it, the lowest first.
+    pub(crate) below: Vec<(String, String)>,
+}
+
+/// Where the guest's memory is.
+#[derive(Clone, Debug)]
+pub(crate) enum Memory {
+    /// QEMU's own; the machine cannot be captured.
+    Own,
+    /// A file at this path, which is the memory: what is left in it when the machine stops can be forked.
+    Shared(String),
+    /// A private mapping of such a file: its pages are shared until they are written.
+    PrivateOf {
+        /// The file.
+        path: String,
+        /// Whether QEMU can be told to open it for reading only.
+        rom: bool,
+    },
+    /// Filled from the stream that a machine with [`Memory::Shared`] wrote, memory included.
+    Streamed,
 }
 
 /// What the firmware is read from.
@@ -25,6 +48,17 @@ pub(crate) struct Pflash<'a> {
     pub(crate) code: &'a Path,
     /// This machine's own variables.
     pub(crate) vars: String,
+}
+
+impl Memory {
+    pub(crate) fn has_port(&self) -> bool {
+        !matches!(self, Self::Own)
+    }
+
+    /// Whether it waits for the state of another machine instead of starting its firmware.
+    fn is_of_another(&self) -> bool {
+        matches!(self, Self::PrivateOf { .. } | Self::Streamed)
+    }
 }
 
 /// What a machine is started from.
@@ -44,6 +78,8 @@ pub(crate) struct Parts<'a> {
     pub(crate) network: bool,
     /// Whether a reset by the guest ends the machine.
     pub(crate) reset_ends: bool,
+    /// Where its memory is; what can be captured, or was, also has a port for a root shell, on [`PORT_FD`].
+    pub(crate) memory: Memory,
 }
 
 /// The arguments of `qemu-system-x86_64`.
@@ -51,7 +87,8 @@ pub(crate) fn argv(spec: &Spec, accel: Accel, parts: &Parts<'_>) -> Vec<String> 
     let mut args = Args(Vec::new());
     args.flag("-nodefaults").flag("-no-user-config");
     args.pair("-name", "kverify");
-    args.pair("-machine", "q35").pair("-accel", accel.argument());
+    memory(&mut args, spec, &parts.memory);
+    args.pair("-accel", accel.argument());
     args.pair("-cpu", if accel == Accel::Kvm { "host" } else { "max" });
     args.pair("-smp", spec.cpus.to_string()).pair("-m", format!("{}M", spec.memory_mib));
     args.pair("-rtc", "base=utc").pair("-display", "none");
@@ -79,19 +116,52 @@ pub(crate) fn argv(spec: &Spec, accel: Accel, parts: &Parts<'_>) -> Vec<String> 
         args.read_only(&node, path);
         args.device(&format!("virtio-blk-pci,drive={node}"));
     }
+    if parts.memory.has_port() {
+        // A new ID in each fork makes its kernel seed its random numbers anew.
+        args.device("vmgenid,guid=auto").device("virtio-serial-pci,id=ports");
+        args.pair("-chardev", format!("socket,id=port,fd={PORT_FD}"));
+        args.device(&format!("virtserialport,bus=ports.0,chardev=port,name={PORT_NAME}"));
+    }
+    if parts.memory.is_of_another() {
+        args.pair("-incoming", "defer");
+    }
     args.0
+}
+
+fn memory(args: &mut Args, spec: &Spec, memory: &Memory) {
+    let file = |path: &str, how: &str| format!("memory-backend-file,mem-path={path},{how}");
+    let backend = match memory {
+        Memory::Own => {
+            args.pair("-machine", "q35");
+            return;
+        }
+        Memory::Shared(path) => file(path, "share=on"),
+        Memory::PrivateOf { path, rom: true } => file(path, "share=off,readonly=on,rom=off"),
+        Memory::PrivateOf { path, rom: false } => file(path, "share=off"),
+        Memory::Streamed => "memory-backend-ram".to_owned(),
+    };
+    args.pair("-object", format!("{backend},id=memory,size={}M", spec.memory_mib));
+    args.pair("-machine", "q35,memory-backend=memory");
 }
 
 fn disk(args: &mut Args, disk: &Disk, boots_first: bool) {
     let mut top = json!({ "node-name": "disk", "driver": "qcow2", "file": "overlay-file", "discard": "unmap" });
-    if let Some((path, format)) = &disk.golden {
-        args.blockdev(&json!({ "node-name": "golden-file", "driver": "file", "filename": path, "read-only": true }));
-        args.blockdev(&json!({ "node-name": "golden", "driver": format, "file": "golden-file", "read-only": true }));
-        top["backing"] = json!("golden");
+    for (depth, (path, format)) in disk.below.iter().enumerate() {
+        let node = format!("below{depth}");
+        args.blockdev(
+            &json!({ "node-name": format!("{node}-file"), "driver": "file", "filename": path, "read-only": true }),
+        );
+        let mut layer =
+            json!({ "node-name": node, "driver": format, "file": format!("{node}-file"), "read-only": true });
+        if let Some(depth) = depth.checked_sub(1) {
+            layer["backing"] = json!(format!("below{depth}"));
+        }
+        args.blockdev(&layer);
+        top["backing"] = json!(node);
     }
     args.blockdev(&json!({
         "node-name": "overlay-file", "driver": "file", "filename": disk.overlay, "discard": "unmap",
-        "cache": { "no-flush": disk.golden.is_some() },
+        "cache": { "no-flush": !disk.below.is_empty() },
     }));
     args.blockdev(&top);
     args.device(&format!("virtio-blk-pci,drive=disk,bootindex={}", u8::from(!boots_first)));

@@ -3,7 +3,7 @@
 use std::{
     io::Read,
     os::{
-        fd::{AsFd, AsRawFd},
+        fd::{AsFd, AsRawFd, OwnedFd},
         unix::process::CommandExt,
     },
     process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio},
@@ -11,6 +11,7 @@ use std::{
     thread,
 };
 
+use command_fds::{CommandFdExt, FdMapping};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::sync::watch;
 
@@ -57,18 +58,18 @@ pub(crate) struct Pipes {
 }
 
 impl Process {
-    /// Starts QEMU.
+    /// Starts QEMU, and hands it `given` as the descriptors of these numbers.
     ///
     /// # Errors
     /// [`ProcessError`] where `setpriv` or QEMU itself is missing.
-    pub(crate) fn start(argv: Vec<String>) -> Result<(Self, Pipes), ProcessError> {
+    pub(crate) fn start(argv: Vec<String>, given: Vec<(i32, OwnedFd)>) -> Result<(Self, Pipes), ProcessError> {
         let (started, starting) = mpsc::channel();
         let (exited, exit) = watch::channel(None);
         // The death signal follows the thread that spawned, not the process: this one lives as long as QEMU does.
         thread::Builder::new()
             .name("qemu".to_owned())
             .spawn(move || {
-                let mut child = match spawn(&argv) {
+                let mut child = match spawn(&argv, given) {
                     Ok(child) => child,
                     Err(source) => {
                         let _ = started.send(Err(source));
@@ -110,8 +111,11 @@ impl Drop for Process {
     }
 }
 
-fn spawn(argv: &[String]) -> std::io::Result<Child> {
+fn spawn(argv: &[String], given: Vec<(i32, OwnedFd)>) -> std::io::Result<Child> {
+    let given = given.into_iter().map(|(child_fd, parent_fd)| FdMapping { parent_fd, child_fd }).collect();
     Command::new("setpriv")
+        .fd_mappings(given)
+        .map_err(std::io::Error::other)?
         // Ctrl-C on a terminal is for kverify alone, which then knows why QEMU ended.
         .process_group(0)
         .args(["--pdeathsig", "KILL", "--", "qemu-system-x86_64"])

@@ -3,21 +3,23 @@
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use kverify_checks::boot::BootEnd;
 use qapi::qmp as command;
-use tokio::{sync::mpsc, time::timeout};
+use tokio::time::timeout;
 
 use super::{
     Machine, QMP_LIMIT,
-    argv::{Disk, Parts, Pflash, argv},
-    console::Console,
+    argv::{Disk, Memory, Parts, Pflash},
     firmware::{Firmware, FirmwareError},
-    life::{End, Life},
-    process::{Pipes, Process, ProcessError, path_of},
-    qmp::{Event, Qmp, QmpError},
+    held::{Cold, Held},
+    launch::{Running, launch},
+    life::End,
+    memfd::Memfd,
+    process::ProcessError,
+    qmp::{Qmp, QmpError},
     spec::{Accel, AccelChoice, Spec},
 };
 use crate::image::{Image, Overlay, Unnamed, UnnamedError};
@@ -44,7 +46,7 @@ pub struct Media<'a> {
 /// The disk of a machine.
 pub enum BootDisk<'a> {
     /// A fresh overlay of this image.
-    OverlayOf(&'a Image),
+    OverlayOf(Arc<Image>),
     /// This qcow2 file itself, which is written.
     Written(&'a Path),
 }
@@ -61,9 +63,15 @@ pub enum StartError {
     /// A file that it needs could not be made.
     #[error(transparent)]
     File(#[from] UnnamedError),
-    /// The pipe of the console could not be made.
+    /// The pipe of the console, or the socket of the port, could not be made.
     #[error("no pipe for the console: {0}")]
     Console(std::io::Error),
+    /// There is no room for its memory.
+    #[error("no memory for the guest: {0}")]
+    Memory(std::io::Error),
+    /// The state of another machine was not taken.
+    #[error("the captured state was not restored: {0}")]
+    Restore(String),
     /// The process could not be started.
     #[error(transparent)]
     Process(#[from] ProcessError),
@@ -106,7 +114,7 @@ impl Machine {
                 Err(why) => format!("no guest runs on kvm here: {why}"),
             },
         };
-        launch(spec, media, Accel::Tcg, why).await
+        start(spec, media, Accel::Tcg, why).await
     }
 }
 
@@ -116,7 +124,7 @@ async fn try_kvm(spec: &Spec, media: &Media<'_>) -> Result<Result<Machine, Strin
         return Ok(Err(format!("/dev/kvm: {error}")));
     }
     let why = if spec.accel == AccelChoice::Kvm { "asked for" } else { "a guest runs on it" };
-    let machine = match launch(spec, media, Accel::Kvm, why.to_owned()).await {
+    let machine = match start(spec, media, Accel::Kvm, why.to_owned()).await {
         Ok(machine) => machine,
         Err(StartError::Refused { complaints, .. }) => return Ok(Err(complaints)),
         Err(error) => return Err(error),
@@ -137,152 +145,82 @@ async fn try_kvm(spec: &Spec, media: &Media<'_>) -> Result<Result<Machine, Strin
         _ = timeout(KVM_PROOF, proof) => return Ok(Ok(machine)),
     };
     // The next QEMU gets the same disk, and no lock on it while this one still dies.
-    machine.quit().await.map_err(|error| StartError::Monitor(Box::new(error)))?;
+    machine.quit().await;
     Ok(Err(why))
 }
 
-async fn launch(spec: &Spec, media: &Media<'_>, accel: Accel, accel_why: String) -> Result<Machine, StartError> {
+async fn start(spec: &Spec, media: &Media<'_>, accel: Accel, accel_why: String) -> Result<Machine, StartError> {
     let firmware = Firmware::find()?;
-    let mut blobs = vec![Unnamed::copy_of(media.scratch, "firmware variables", &firmware.vars)?];
-    for content in &media.volumes {
-        blobs.push(Unnamed::holding(media.scratch, "seed volume", content)?);
-    }
-    let volumes = blobs[1..].iter().map(path_of_blob).collect();
-    let (overlay, disk) = disk(media)?;
-    let life = Life::new();
-    let (console, writer, follower) = Console::open(life.clone()).map_err(StartError::Console)?;
-    let parts = Parts {
-        pflash: Pflash { code: &firmware.code, vars: path_of_blob(&blobs[0]) },
-        console: path_of(&writer),
-        disk,
-        volumes,
+    let vars = Unnamed::copy_of(media.scratch, "firmware variables", &firmware.vars)?;
+    let seeds = media.volumes.iter().map(|content| Unnamed::holding(media.scratch, "seed volume", content));
+    let volumes = seeds.collect::<Result<Vec<_>, _>>()?;
+    let mut parts = Parts {
+        pflash: Pflash { code: &firmware.code, vars: path_of_blob(&vars) },
+        console: String::new(),
+        disk: Disk { overlay: String::new(), below: Vec::new() },
+        volumes: volumes.iter().map(path_of_blob).collect(),
         cdrom: media.cdrom.as_ref().map(|path| path.display().to_string()),
         network: media.network,
         reset_ends: media.reset_ends,
+        memory: Memory::Own,
     };
-    let started = Instant::now();
-    let (process, pipes) = Process::start(argv(spec, accel, &parts))?;
-    let qmp = watch(&process, pipes, &life, follower)?;
-    let qemu = greet(&qmp, &process).await?;
-    // QEMU has the console open by now; without our end its reader sees QEMU's end.
-    drop(writer);
-    let forward = if media.network { forwarded_port(&qmp).await? } else { None };
-    Ok(Machine {
-        process,
-        qmp,
-        console,
-        life,
-        forward,
-        started,
-        accel,
-        accel_why,
-        qemu,
-        spec: spec.clone(),
-        _disk: overlay,
-        _blobs: blobs,
-    })
-}
-
-fn disk(media: &Media<'_>) -> Result<(Option<Overlay>, Disk), StartError> {
-    Ok(match media.disk {
-        BootDisk::OverlayOf(image) => {
-            let overlay = Overlay::create(media.scratch, image.virtual_size())?;
-            let golden = (image.fd_path().display().to_string(), image.format().to_string());
-            let disk = Disk { overlay: overlay.fd_path().display().to_string(), golden: Some(golden) };
-            (Some(overlay), disk)
+    let held = match &media.disk {
+        BootDisk::Written(path) => {
+            parts.disk.overlay = path.display().to_string();
+            Held::Written { _vars: vars, _volumes: volumes }
         }
-        BootDisk::Written(path) => (None, Disk { overlay: path.display().to_string(), golden: None }),
-    })
+        BootDisk::OverlayOf(image) => {
+            let memory = Memfd::create("guest-memory", spec.memory_mib << 20).map_err(StartError::Memory)?;
+            let overlay = Overlay::create(media.scratch, image.virtual_size())?;
+            parts.disk = Disk { overlay: overlay.fd_path().display().to_string(), below: vec![layer(image)] };
+            parts.memory = Memory::Shared(memory.path());
+            let (image, scratch) = (Arc::clone(image), media.scratch.to_owned());
+            Held::Cold(Box::new(Cold { image, overlay, vars, volumes, memory, network: media.network, scratch }))
+        }
+    };
+    let running = launch(spec, accel, parts).await?;
+    Machine::assemble(running, spec, (accel, accel_why), media.network, held).await
 }
 
-fn path_of_blob(blob: &Unnamed) -> String {
+impl Machine {
+    /// A machine of a QEMU that runs.
+    pub(super) async fn assemble(
+        running: Running,
+        spec: &Spec,
+        (accel, accel_why): (Accel, String),
+        network: bool,
+        held: Held,
+    ) -> Result<Self, StartError> {
+        let forward = if network { forwarded_port(&running.qmp).await? } else { None };
+        Ok(Self {
+            process: running.process,
+            qmp: running.qmp,
+            console: running.console,
+            life: running.life,
+            port: running.port,
+            forward,
+            started: running.started,
+            accel,
+            accel_why,
+            qemu: running.qemu,
+            spec: spec.clone(),
+            held,
+        })
+    }
+}
+
+/// An image as the lowest layer of a disk: its path and format.
+pub(super) fn layer(image: &Image) -> (String, String) {
+    (image.fd_path().display().to_string(), image.format().to_string())
+}
+
+pub(super) fn path_of_blob(blob: &Unnamed) -> String {
     blob.fd_path().display().to_string()
 }
 
 fn on_path(program: &str) -> bool {
     std::env::var_os("PATH")
         .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(program).is_file()))
-}
-
-/// Lets the process and its monitor report to `life`.
-fn watch(
-    process: &Process,
-    pipes: Pipes,
-    life: &Life,
-    console: tokio::task::JoinHandle<()>,
-) -> Result<Arc<Qmp>, StartError> {
-    let monitor = |error: std::io::Error| StartError::Monitor(Box::new(error));
-    let reader = tokio::process::ChildStdout::from_std(pipes.stdout).map_err(monitor)?;
-    let writer = tokio::process::ChildStdin::from_std(pipes.stdin).map_err(monitor)?;
-    let (qmp, events) = Qmp::open(reader, writer);
-    let qmp = Arc::new(qmp);
-    let events = tokio::spawn(follow(events, Arc::clone(&qmp), life.clone()));
-    let (mut exit, life) = (process.exit(), life.clone());
-    tokio::spawn(async move {
-        let exited = exit.wait_for(Option::is_some).await.ok().and_then(|exited| exited.clone());
-        // What the guest said last comes before the word that QEMU is gone.
-        let _ = console.await;
-        let _ = events.await;
-        if let Some(exited) = exited {
-            life.exited(exited);
-        }
-    });
-    Ok(qmp)
-}
-
-async fn follow(mut events: mpsc::UnboundedReceiver<Event>, qmp: Arc<Qmp>, life: Life) {
-    while let Some(event) = events.recv().await {
-        match event {
-            Event::Reset { guest: true } => life.reset(),
-            Event::Shutdown { guest: true, reset: true } => life.died(BootEnd::ResetLoop { resets: 1 }),
-            Event::Shutdown { guest: true, reset: false } => life.died(BootEnd::PoweredOff),
-            Event::Panicked => life.died(BootEnd::Panicked { line: "QMP event GUEST_PANICKED".to_owned() }),
-            Event::Stop => {
-                let status = qmp.call(command::query_status {}, QMP_LIMIT).await;
-                if let Ok(status) = status
-                    && let Some(state) = stopped_for_good(status.status)
-                {
-                    life.died(BootEnd::Stopped { state: state.to_owned() });
-                }
-            }
-            Event::Reset { .. } | Event::Shutdown { .. } | Event::Other(_) => {}
-        }
-    }
-}
-
-/// The run states that no guest comes back from; the others are ours, or have an event of their own.
-fn stopped_for_good(state: command::RunState) -> Option<&'static str> {
-    match state {
-        command::RunState::internal_error => Some("internal-error"),
-        command::RunState::io_error => Some("io-error"),
-        command::RunState::watchdog => Some("watchdog"),
-        _ => None,
-    }
-}
-
-/// Negotiates, and gives QEMU's version.
-async fn greet(qmp: &Qmp, process: &Process) -> Result<String, StartError> {
-    let mut exit = process.exit();
-    let asked = async {
-        qmp.call(command::qmp_capabilities { enable: None }, QMP_LIMIT).await?;
-        qmp.call(command::query_version {}, QMP_LIMIT).await
-    };
-    match asked.await {
-        Ok(version) => {
-            let number = version.qemu;
-            let package = version.package;
-            let package = if package.is_empty() { package } else { format!(" ({package})") };
-            Ok(format!("{}.{}.{}{package}", number.major, number.minor, number.micro))
-        }
-        Err(error @ QmpError::Ended(_)) => match timeout(QMP_LIMIT, exit.wait_for(Option::is_some)).await {
-            Ok(Ok(exited)) => Err(exited.as_ref().map_or_else(
-                || StartError::from(error),
-                |exited| StartError::Refused { status: exited.status.clone(), complaints: exited.complaints.clone() },
-            )),
-            _ => Err(error.into()),
-        },
-        Err(error) => Err(error.into()),
-    }
 }
 
 /// The host's port that leads to port 22 of the guest; the kernel chose it, so no other program can have it.

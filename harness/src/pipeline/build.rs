@@ -139,7 +139,7 @@ pub async fn build(request: &BuildRequest, progress: &(dyn Fn(Progress) + Sync))
     }
     let tail = tail(&machine);
     ended?;
-    machine.quit().await?;
+    machine.quit().await;
     prove(&disk_path).map_err(|why| BuildError::Unproven { why, tail })?;
     name(&disk, &request.out).map_err(|error| file(&request.out, error.to_string()))?;
     Ok(took)

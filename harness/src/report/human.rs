@@ -32,9 +32,11 @@ pub fn table(report: &Report, style: &Style) -> String {
         page.notes(report);
         page.skips(&report.outcomes);
         page.gap();
-        for machine in &report.machines {
+        let (forks, booted): (Vec<_>, Vec<_>) = report.machines.iter().partition(|machine| machine.is_fork());
+        for machine in booted {
             page.machine(machine, report);
         }
+        page.forks(&forks);
     }
     page.gap();
     page.verdict(report);
@@ -96,19 +98,37 @@ impl Page<'_> {
             (Carrier::None, _) => "none: it never became ready",
             (Carrier::Ssh, Access::Seeded) => "ssh, with a user and key made for this run",
             (Carrier::Ssh, Access::Own) => "ssh, with the image's own account",
+            (Carrier::Port, _) => "a root shell on a port of the machine",
         };
         self.hanging(0, 9, Ink::Strong, "access", &format!("{way}; network: {}", line(&machine.network)));
+        if let Some(why) = &machine.not_captured {
+            self.hanging(0, 9, Ink::Strong, "forks", &format!("none: {}", line(why)));
+        }
         let timings = &machine.timings;
         let spans = [
             ("login after", timings.login),
             ("settled after", timings.settled),
             ("quick checks", timings.quick_checks),
+            ("capture", timings.capture),
             ("deep checks", timings.deep_checks),
         ];
         let mut spans: Vec<_> =
             spans.iter().filter_map(|(name, seconds)| Some(format!("{name} {:.1} s", (*seconds)?))).collect();
         spans.push(format!("in all {:.1} s", report.finished.duration_since(report.started).as_secs_f64()));
         self.hanging(0, 9, Ink::Strong, "time", &spans.join(", "));
+    }
+
+    fn forks(&mut self, forks: &[&MachineRecord]) {
+        let Some(first) = forks.first() else { return };
+        let answers = forks.iter().filter_map(|fork| fork.timings.login);
+        let slowest = answers.fold(None, |slowest: Option<f64>, one| Some(slowest.map_or(one, |most| most.max(one))));
+        let slowest = slowest.map(|seconds| format!(", first answer after at most {seconds:.2} s")).unwrap_or_default();
+        let said = format!(
+            "{} ({}), asked through a root shell on a port of theirs{slowest}",
+            forks.len(),
+            plain::line(&first.boot, 100).replace('_', " "),
+        );
+        self.hanging(0, 9, Ink::Strong, "forks", &said);
     }
 
     fn verdict(&mut self, report: &Report) {

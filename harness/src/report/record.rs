@@ -91,7 +91,7 @@ pub struct MachineRecord {
     pub accelerator_why: String,
     /// Version of QEMU.
     pub qemu: String,
-    /// `cold`.
+    /// `cold`, or `fork_of` and the time at which the cold machine was captured.
     pub boot: String,
     /// How probes were carried.
     pub carrier: Carrier,
@@ -101,10 +101,24 @@ pub struct MachineRecord {
     pub network: String,
     /// Times.
     pub timings: Timings,
+    /// Why it could not be captured, where it should have been: what is slow was then asked of itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_captured: Option<String>,
     /// The last lines of the serial console, escape sequences gone; empty for a machine that became ready.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub console_tail: Vec<String>,
 }
+
+impl MachineRecord {
+    /// Whether it went on from a captured machine.
+    #[must_use]
+    pub fn is_fork(&self) -> bool {
+        self.boot.starts_with(FORK_OF)
+    }
+}
+
+/// How the boot of a fork begins; the time of the capture follows.
+pub(crate) const FORK_OF: &str = "fork_of ";
 
 /// How probes reached the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -112,6 +126,8 @@ pub struct MachineRecord {
 pub enum Carrier {
     /// One SSH session.
     Ssh,
+    /// A root shell on a virtio-serial port.
+    Port,
     /// None: the machine never became ready.
     None,
 }
@@ -130,13 +146,16 @@ pub enum Access {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Timings {
-    /// Until the first login.
+    /// Until the first login, or until a fork's first answer.
     pub login: Option<f64>,
     /// Until the system had settled.
     pub settled: Option<f64>,
     /// From settled to the last quick outcome.
     pub quick_checks: Option<f64>,
-    /// From there to the last outcome.
+    /// Of the capture, where there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capture: Option<f64>,
+    /// From the last quick outcome to the last of all, capture and forks included; of a fork, its own share.
     pub deep_checks: Option<f64>,
 }
 
@@ -203,6 +222,7 @@ mod tests {
         Outcome {
             check: "topic.property".to_owned(),
             status,
+            machine: None,
             cause,
             why: None,
             want: None,

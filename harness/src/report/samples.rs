@@ -44,6 +44,7 @@ fn outcome(check: &str, status: Status) -> Outcome {
     Outcome {
         check: check.to_owned(),
         status,
+        machine: None,
         cause: None,
         why: None,
         want: None,
@@ -130,7 +131,14 @@ fn report(outcomes: Vec<Outcome>) -> Report {
             carrier: Carrier::Ssh,
             access: Access::Seeded,
             network: "slirp, nothing of the host reachable".to_owned(),
-            timings: Timings { login: Some(61.23), settled: Some(82.1), quick_checks: Some(4.94), deep_checks: None },
+            timings: Timings {
+                login: Some(61.23),
+                settled: Some(82.1),
+                quick_checks: Some(4.94),
+                capture: None,
+                deep_checks: None,
+            },
+            not_captured: None,
             console_tail: Vec::new(),
         }],
         verdict: Conclusion::of(&outcomes),

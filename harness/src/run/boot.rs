@@ -1,6 +1,6 @@
 //! An overlay of an image, booted and waited for.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use super::{
     Progress, RunError,
@@ -14,14 +14,14 @@ use crate::{
 
 /// Starts a machine on an overlay of `image`, and waits until it has settled or ended.
 pub(crate) async fn boot(
-    image: &Image,
+    image: &Arc<Image>,
     spec: &Spec,
     way_in: &WayIn,
     scratch: &Path,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<(Machine, Reached), RunError> {
     let media = Media {
-        disk: BootDisk::OverlayOf(image),
+        disk: BootDisk::OverlayOf(Arc::clone(image)),
         volumes: way_in.volumes()?,
         cdrom: None,
         network: true,

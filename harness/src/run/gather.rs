@@ -11,16 +11,43 @@ use super::plan::Planned;
 /// How much of each output stream the record keeps; the evidence files keep all of it.
 const IN_RECORD: usize = 2048;
 
+/// The name of the machine that was booted.
+pub(crate) const COLD: &str = "cold-1";
+
 /// Everything that was answered.
 #[derive(Default)]
 pub(crate) struct Answers {
     outputs: HashMap<Source, Output>,
+    /// The machine that a fact was gathered on, where it was not the one that booted.
+    elsewhere: HashMap<&'static str, String>,
+    /// Why a fact could not be gathered.
+    failed: HashMap<&'static str, String>,
     facts: HashMap<&'static str, Result<Gathered, Unreadable>>,
 }
 
 impl Answers {
     pub(crate) fn add(&mut self, source: Source, output: Output) {
         self.outputs.insert(source, output);
+    }
+
+    /// Says that a fact was gathered on this machine.
+    pub(crate) fn gathered_on(&mut self, fact: &'static str, machine: &str) {
+        self.elsewhere.insert(fact, machine.to_owned());
+    }
+
+    /// Says why a fact could not be gathered.
+    pub(crate) fn fail(&mut self, fact: &'static str, why: String) {
+        self.failed.insert(fact, why);
+    }
+
+    /// The machine that a check was asked of.
+    fn machine(&self, check: &dyn AnyCheck) -> Option<String> {
+        let of_image = |probe: &kverify_checks::Probe| matches!(probe.source, Source::Image(_));
+        let fact = check.fact();
+        if (fact.probes)().iter().all(of_image) {
+            return None;
+        }
+        Some(self.elsewhere.get(fact.id).cloned().unwrap_or_else(|| COLD.to_owned()))
     }
 
     /// The full answers behind a check, in the order of its fact's probes.
@@ -35,6 +62,7 @@ impl Answers {
         let mut outcome = Outcome {
             check: about.id.to_owned(),
             status: Status::Skip,
+            machine: None,
             cause: None,
             why: None,
             want: None,
@@ -47,12 +75,16 @@ impl Answers {
             (outcome.cause, outcome.why) = (Some(*cause), Some(why.clone()));
             return outcome;
         }
+        outcome.machine = self.machine(planned.check);
         outcome.evidence = self.behind(planned.check).iter().map(evidence).collect();
         let kind = planned.check.fact();
         let outputs =
             (kind.probes)().iter().map(|probe| self.outputs.get(&probe.source).cloned()).collect::<Option<Vec<_>>>();
         let verdict = match outputs {
-            None => Err(unasked.unwrap_or("it was not answered").to_owned()),
+            None => {
+                let failed = self.failed.get(kind.id).map(String::as_str);
+                Err(unasked.or(failed).unwrap_or("it was not answered").to_owned())
+            }
             Some(outputs) => match self.facts.entry(kind.id).or_insert_with(|| (kind.parse)(&outputs)) {
                 Err(why) => Err(why.to_string()),
                 Ok(fact) => planned

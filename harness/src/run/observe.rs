@@ -79,6 +79,7 @@ mod tests {
         let failed = |check: &str, got: &str| Outcome {
             check: check.to_owned(),
             status: Status::Fail,
+            machine: None,
             cause: None,
             why: None,
             want: None,

@@ -67,27 +67,51 @@ impl Plan {
         Self { checks: all().map(|check| Planned { check, skip: skip(check) }).collect() }
     }
 
-    /// The guest probes of the asked checks of one cost, each once; those that only look come first.
+    /// Whether a check is judged by what the machine itself answers, and not by what a fork of it does.
     ///
-    /// A probe that a quick check asks is not asked again for a deep one.
-    pub(crate) fn guest_probes(&self, cost: Cost) -> Vec<Probe> {
-        let of = |cost: Cost| {
-            let asked = self.checks.iter().filter(move |planned| planned.skip.is_none());
-            let asked = asked.filter(move |planned| planned.check.about().cost == cost);
-            let probes = asked.flat_map(|planned| (planned.check.fact().probes)());
-            probes.filter(|probe| matches!(probe.source, Source::Command(_) | Source::File(_)))
+    /// Forks are for facts that are slow to gather, or whose gathering changes the machine.
+    pub(crate) fn on_machine(&self, planned: &Planned) -> bool {
+        let fact = planned.check.fact();
+        let touches = (fact.probes)().iter().any(|probe| probe.effect == Effect::Touches);
+        let quick = |other: &&Planned| {
+            let about = other.check.about();
+            other.skip.is_none() && about.cost == Cost::Quick && other.check.fact().id == fact.id
         };
-        let earlier: Vec<_> = if cost == Cost::Deep { of(Cost::Quick).collect() } else { Vec::new() };
+        !touches && (planned.skip.is_some() || self.checks.iter().any(|other| quick(&other)))
+    }
+
+    /// What the machine itself is asked, each once.
+    pub(crate) fn machine_probes(&self) -> Vec<Probe> {
+        let asked = self.checks.iter().filter(|planned| planned.skip.is_none() && self.on_machine(planned));
         let mut probes: Vec<Probe> = Vec::new();
-        for probe in of(cost) {
-            let same = |other: &Probe| other.source == probe.source;
-            if !earlier.iter().any(same) && !probes.iter().any(same) {
+        for probe in asked.flat_map(|planned| (planned.check.fact().probes)()) {
+            if in_guest(&probe) && !probes.iter().any(|other| other.source == probe.source) {
                 probes.push(probe);
             }
         }
-        probes.sort_by_key(|probe| probe.effect == Effect::Touches);
         probes
     }
+
+    /// The facts that are gathered on forks, each with what is left to be asked for it.
+    pub(crate) fn fork_facts(&self) -> Vec<(&'static str, Vec<Probe>)> {
+        let known = self.machine_probes();
+        let asked = self.checks.iter().filter(|planned| planned.skip.is_none() && !self.on_machine(planned));
+        let mut facts: Vec<(&'static str, Vec<Probe>)> = Vec::new();
+        for fact in asked.map(|planned| planned.check.fact()) {
+            if facts.iter().any(|(id, _)| *id == fact.id) {
+                continue;
+            }
+            let unknown = |probe: &Probe| in_guest(probe) && !known.iter().any(|other| other.source == probe.source);
+            let mut probes: Vec<_> = (fact.probes)().into_iter().filter(unknown).collect();
+            probes.sort_by_key(|probe| probe.effect == Effect::Touches);
+            facts.push((fact.id, probes));
+        }
+        facts
+    }
+}
+
+fn in_guest(probe: &Probe) -> bool {
+    matches!(probe.source, Source::Command(_) | Source::File(_))
 }
 
 #[cfg(test)]
@@ -137,5 +161,19 @@ mod tests {
         let planned = plan.checks.iter().find(|planned| planned.check.about().id == "zfs.pool-named").unwrap();
         assert_eq!(planned.skip, Some((SkipCause::NotHere, "no machine".to_owned())));
         assert_eq!(skipped(&plan, "boot.ready"), None);
+    }
+
+    #[test]
+    fn what_is_slow_or_changes_the_machine_is_for_forks() {
+        let mut expectation = asked();
+        expectation.modules.wireguard = Some(true);
+        expectation.zfs.initramfs_hostid = Some(true);
+        let plan = Plan::new(&expectation, &Filter::default(), &[]);
+        let facts: Vec<_> = plan.fork_facts().into_iter().map(|(id, _)| id).collect();
+        assert_eq!(facts, ["modules.wireguard", "zfs.initramfs-hostid"]);
+        assert!(plan.fork_facts().iter().all(|(_, probes)| !probes.is_empty()));
+        assert!(plan.machine_probes().iter().all(|probe| probe.effect == kverify_checks::Effect::Reads));
+        let only = Filter::new(&["boot.*".to_owned()], &[]).unwrap();
+        assert!(Plan::new(&expectation, &only, &[]).fork_facts().is_empty());
     }
 }

@@ -40,6 +40,22 @@ pub enum Progress {
         /// `quick` or `deep`.
         what: &'static str,
     },
+    /// The machine was captured; the rest is asked of forks of it.
+    Captured {
+        /// Time that it took.
+        took: Duration,
+        /// How many facts are gathered on forks.
+        forks: usize,
+        /// How many forks are alive at once.
+        at_once: usize,
+        /// What limits that, where it is not the number of processors.
+        limit: Option<String>,
+    },
+    /// The machine could not be captured; the rest is asked of itself.
+    NotCaptured {
+        /// Why.
+        why: String,
+    },
     /// A check has come to its end.
     Judged(Box<Outcome>),
     /// The machine is gone; what is left is reading the rest of the image file.

@@ -11,7 +11,7 @@ use kverify_checks::boot::BootEnd;
 use super::{GuestName, Progress};
 use crate::{
     machine::{Machine, MachineError},
-    session::{Credential, LoginError, Ssh, SshError},
+    session::{Credential, LoginError, Session, SessionError, Ssh},
 };
 
 /// How long a connection may stay without a banner before the next is tried: slirp answers for guests that are not up.
@@ -36,7 +36,7 @@ pub(crate) enum Reached {
 
 /// A settled system.
 pub(crate) struct Arrival {
-    pub(crate) ssh: Ssh,
+    pub(crate) session: Session,
     pub(crate) name: GuestName,
     /// Since QEMU was started.
     pub(crate) login: Duration,
@@ -63,7 +63,7 @@ pub enum ReachError {
     Machine(#[from] MachineError),
     /// The session broke while the system settled.
     #[error("the session broke while the system settled: {0}")]
-    Session(SshError),
+    Session(SessionError),
 }
 
 /// What ends the wait for a login.
@@ -91,14 +91,14 @@ pub(crate) async fn reach(
         }
     };
     let arrive = async {
-        let ssh = match log_in(machine, credential, seeded).await {
-            Login::In(ssh) => ssh,
+        let session = match log_in(machine, credential, seeded).await {
+            Login::In(ssh) => Session::Ssh(ssh),
             Login::NoWay(why) => return Err(no_way_in(&why, seeded)),
         };
         let login = machine.age();
         progress(Progress::LoggedIn { age: login });
-        let name = settle(&ssh, limit.saturating_sub(machine.age())).await?;
-        Ok(Arrival { ssh, name, login, settled: machine.age() })
+        let name = settle(&session, limit.saturating_sub(machine.age())).await?;
+        Ok(Arrival { session, name, login, settled: machine.age() })
     };
     let arrived = tokio::select! {
         arrived = arrive => arrived,
@@ -115,7 +115,7 @@ pub(crate) async fn reach(
         // A guest that died takes its session with it; its own end says more.
         Err(error) => match tokio::time::timeout(Duration::from_secs(2), machine.over()).await {
             Ok(end) => Ok(Reached::Ended(end?)),
-            Err(_) if matches!(error, ReachError::Session(SshError::Late(_))) => late(machine, limit).await,
+            Err(_) if matches!(error, ReachError::Session(SessionError::Late(_))) => late(machine, limit).await,
             Err(_) => Err(error),
         },
     }
@@ -187,13 +187,13 @@ fn no_way_in(why: &LoginError, seeded: bool) -> ReachError {
 }
 
 /// Waits until every boot job is done, and asks who the system is.
-async fn settle(ssh: &Ssh, limit: Duration) -> Result<GuestName, ReachError> {
+async fn settle(session: &Session, limit: Duration) -> Result<GuestName, ReachError> {
     const SCRIPT: &str = "if [ -d /run/systemd/system ]; then systemctl is-system-running --wait; fi\n\
                           echo kverify:os-release; cat /etc/os-release\n\
                           echo kverify:metadata; cat /etc/kldload/image-metadata.json 2>/dev/null\n\
                           echo kverify:settled\n";
-    let (_, said) = ssh.script(SCRIPT, limit.max(Duration::from_secs(1))).await.map_err(ReachError::Session)?;
-    let broken = || ReachError::Session(SshError::Ended("its answer ends before its mark".to_owned()));
+    let (_, said) = session.script(SCRIPT, limit.max(Duration::from_secs(1))).await.map_err(ReachError::Session)?;
+    let broken = || ReachError::Session(SessionError::Ended("its answer ends before its mark".to_owned()));
     let (_, rest) = said.split_once("kverify:os-release\n").ok_or_else(broken)?;
     let (os_release, rest) = rest.split_once("kverify:metadata\n").ok_or_else(broken)?;
     let (metadata, _) = rest.rsplit_once("kverify:settled\n").ok_or_else(broken)?;

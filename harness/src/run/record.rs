@@ -21,7 +21,7 @@ use super::{
     boot::boot,
     observed,
     reach::{Arrival, Reached},
-    way_in::{WayIn, nonce},
+    way_in::WayIn,
 };
 use crate::{
     image::Image,
@@ -161,7 +161,7 @@ fn kind(case: &Case) -> Result<FactKind, RecordError> {
 async fn step(arrival: &Arrival, case: &Case, step: &'static str, script: Option<&str>) -> Result<(), RecordError> {
     let Some(script) = script else { return Ok(()) };
     let script = format!("set -e\n{script}\n");
-    let (status, said) = arrival.ssh.script(&script, STEP).await.map_err(RunError::from)?;
+    let (status, said) = arrival.session.script(&script, STEP).await.map_err(RunError::from)?;
     if status == 0 {
         return Ok(());
     }
@@ -177,11 +177,10 @@ async fn gather(
     let probes = (kind.probes)();
     let in_guest = |probe: &&Probe| matches!(probe.source, Source::Command(_) | Source::File(_));
     let asked: Vec<Probe> = probes.iter().filter(in_guest).cloned().collect();
-    let nonce = nonce().map_err(|error| RunError::Host(error.to_string()))?;
     let mut outputs = known;
     if !asked.is_empty() {
         let answered = tokio::select! {
-            answered = arrival.ssh.ask(&asked, nonce, |_| ()) => answered.map_err(RunError::from)?,
+            answered = arrival.session.ask(&asked, |_| ()) => answered.map_err(RunError::from)?,
             end = machine.over() => return Err(RecordError::NotReady(end.map_err(RunError::from)?.to_string())),
         };
         outputs.extend(asked.into_iter().map(|probe| probe.source).zip(answered));

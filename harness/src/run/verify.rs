@@ -9,7 +9,7 @@ use std::{
 
 use jiff::Timestamp;
 use kverify_checks::{
-    Book, Cost, Need, Outcome, Output, Source,
+    Book, Need, Outcome, Output, Probe, Source,
     expect::{ExpectError, Resolved},
 };
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -18,18 +18,19 @@ use super::{
     Filter, GuestName, Progress,
     boot::boot,
     fingerprint::{check_set, expectation_digest},
-    gather::Answers,
+    gather::{Answers, COLD},
     observed,
     plan::Plan,
-    reach::{Arrival, ReachError, Reached},
-    way_in::{NETWORK, WayIn, nonce},
+    reach::{ReachError, Reached},
+    rest::Rest,
+    way_in::{NETWORK, WayIn},
 };
 use crate::{
     book::{self, SheetError},
     image::{Digest, DigestError, Image, ImageError, SeedError},
     machine::{Machine, MachineError, Spec, StartError},
     report::{Access, Carrier, Chosen, ChosenBy, Conclusion, MachineRecord, Report, Subject, Timings},
-    session::{Credential, SshError},
+    session::{Credential, Session, SessionError},
 };
 
 /// What a caller wants verified, and how.
@@ -89,7 +90,7 @@ pub enum RunError {
     Reach(#[from] ReachError),
     /// The probes were not answered.
     #[error("the probes were not answered: {0}")]
-    Ask(#[from] SshError),
+    Ask(#[from] SessionError),
     /// The machine ended while it was asked.
     #[error("the machine ended while it was asked: {0}")]
     Machine(#[from] MachineError),
@@ -113,7 +114,6 @@ pub async fn verify(request: &Request, progress: &(dyn Fn(Progress) + Sync)) -> 
     let offline = spawn_blocking(move || observed::image(&offline));
     let way_in = WayIn::new(request.credential.clone())?;
     let (machine, reached) = boot(&image, &request.spec, &way_in, &request.scratch, progress).await?;
-    let (accel, why) = machine.accel();
     let name = match &reached {
         Reached::Settled(arrival) => arrival.name.clone(),
         Reached::Ended(_) => GuestName::default(),
@@ -129,55 +129,42 @@ pub async fn verify(request: &Request, progress: &(dyn Fn(Progress) + Sync)) -> 
         answers.add(source, output);
     }
 
+    let mut record = record(&machine, &way_in);
+    let console = machine.console().clone();
     let mut told = Told { outcomes: Vec::new(), progress };
-    let mut timings = Timings::default();
     let mut screenshot = None;
-    let mut unasked = None;
-    match &reached {
+    let mut forks = Vec::new();
+    match reached {
         Reached::Settled(arrival) => {
-            timings.login = Some(arrival.login.as_secs_f64());
-            timings.settled = Some(arrival.settled.as_secs_f64());
-            for cost in [Cost::Quick, Cost::Deep] {
-                let begun = Instant::now();
-                ask(arrival, &machine, &plan, cost, &mut answers, progress).await?;
-                let (source, output) = observed::console(&machine);
-                answers.add(source, output);
-                told.judge(&mut answers, &plan, &resolved, cost, None);
-                let slot = if cost == Cost::Quick { &mut timings.quick_checks } else { &mut timings.deep_checks };
-                *slot = Some(begun.elapsed().as_secs_f64());
-            }
+            record.timings.login = Some(arrival.login.as_secs_f64());
+            record.timings.settled = Some(arrival.settled.as_secs_f64());
+            let begun = Instant::now();
+            ask(&arrival.session, &machine, plan.machine_probes(), "quick", &mut answers, progress).await?;
+            let (source, output) = observed::console(&machine);
+            answers.add(source, output);
+            told.judge(&mut answers, &plan, &resolved, true, None);
+            record.timings.quick_checks = Some(begun.elapsed().as_secs_f64());
+            let begun = Instant::now();
+            let rest = Rest { machine, session: arrival.session, scratch: &request.scratch };
+            forks = rest.ask(&plan, &mut answers, &mut record, progress).await?;
+            told.judge(&mut answers, &plan, &resolved, false, None);
+            record.timings.deep_checks = Some(begun.elapsed().as_secs_f64());
         }
         Reached::Ended(end) => {
             // A machine that QEMU itself lost has no screen; the console says what there is to say.
             screenshot = machine.screenshot().await.ok();
             let why = format!("not asked: {end}");
-            for cost in [Cost::Quick, Cost::Deep] {
-                told.judge(&mut answers, &plan, &resolved, cost, Some(&why));
+            for on_machine in [true, false] {
+                told.judge(&mut answers, &plan, &resolved, on_machine, Some(&why));
             }
-            unasked = Some(());
+            record.carrier = Carrier::None;
+            record.console_tail = console.tail(12);
+            drop(machine);
         }
     }
     let mut outcomes = told.outcomes;
     outcomes.sort_by(|one, other| one.check.cmp(&other.check));
-
-    let console_tail = if unasked.is_some() { machine.console().tail(12) } else { Vec::new() };
-    let record = MachineRecord {
-        id: "cold-1".to_owned(),
-        memory_mib: request.spec.memory_mib,
-        cpus: request.spec.cpus,
-        firmware: "uefi".to_owned(),
-        accelerator: accel.to_string(),
-        accelerator_why: why.to_owned(),
-        qemu: machine.qemu().to_owned(),
-        boot: "cold".to_owned(),
-        carrier: if unasked.is_some() { Carrier::None } else { Carrier::Ssh },
-        access: if way_in.seeded() { Access::Seeded } else { Access::Own },
-        network: NETWORK.to_owned(),
-        timings,
-        console_tail,
-    };
-    let console = machine.console().bytes();
-    drop(machine);
+    let console = console.bytes();
     progress(Progress::Hashing);
     let digest = digest.await.map_err(host)??;
     image.unchanged()?;
@@ -196,7 +183,7 @@ pub async fn verify(request: &Request, progress: &(dyn Fn(Progress) + Sync)) -> 
             digest: expectation_digest(&resolved.expectation),
         },
         check_set: check_set(),
-        machines: vec![record],
+        machines: [vec![record], forks].concat(),
         verdict: Conclusion::of(&outcomes),
         outcomes,
         started,
@@ -243,23 +230,21 @@ fn hash(image: &Arc<Image>, stop: &StopOnDrop) -> JoinHandle<Result<Digest, Dige
     spawn_blocking(move || image.digest(|_| (), &stop))
 }
 
-/// Asks the guest all probes of one cost.
-async fn ask(
-    arrival: &Arrival,
+/// Asks the machine itself.
+pub(super) async fn ask(
+    session: &Session,
     machine: &Machine,
-    plan: &Plan,
-    cost: Cost,
+    probes: Vec<Probe>,
+    what: &'static str,
     answers: &mut Answers,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<(), RunError> {
-    let probes = plan.guest_probes(cost);
-    let what = if cost == Cost::Quick { "quick" } else { "deep" };
     let of = probes.len();
     if of == 0 {
         return Ok(());
     }
     let (sender, mut done) = tokio::sync::mpsc::unbounded_channel();
-    let asked = arrival.ssh.ask(&probes, nonce().map_err(host)?, move |number| {
+    let asked = session.ask(&probes, move |number| {
         // Nobody counts any more once the answer is there.
         let _ = sender.send(number);
     });
@@ -283,6 +268,27 @@ async fn ask(
     Ok(())
 }
 
+/// The record of a machine that has just been booted.
+fn record(machine: &Machine, way_in: &WayIn) -> MachineRecord {
+    let (accel, why) = machine.accel();
+    MachineRecord {
+        id: COLD.to_owned(),
+        memory_mib: machine.spec().memory_mib,
+        cpus: machine.spec().cpus,
+        firmware: "uefi".to_owned(),
+        accelerator: accel.to_string(),
+        accelerator_why: why.to_owned(),
+        qemu: machine.qemu().to_owned(),
+        boot: "cold".to_owned(),
+        carrier: Carrier::Ssh,
+        access: if way_in.seeded() { Access::Seeded } else { Access::Own },
+        network: NETWORK.to_owned(),
+        timings: Timings::default(),
+        not_captured: None,
+        console_tail: Vec::new(),
+    }
+}
+
 /// The outcomes so far, each told as it comes.
 struct Told<'a> {
     outcomes: Vec<Outcome>,
@@ -290,8 +296,16 @@ struct Told<'a> {
 }
 
 impl Told<'_> {
-    fn judge(&mut self, answers: &mut Answers, plan: &Plan, resolved: &Resolved, cost: Cost, unasked: Option<&str>) {
-        for planned in plan.checks.iter().filter(|planned| planned.check.about().cost == cost) {
+    /// Judges what the machine itself answers, or else the rest.
+    fn judge(
+        &mut self,
+        answers: &mut Answers,
+        plan: &Plan,
+        resolved: &Resolved,
+        on_machine: bool,
+        unasked: Option<&str>,
+    ) {
+        for planned in plan.checks.iter().filter(|planned| plan.on_machine(planned) == on_machine) {
             let outcome = answers.judge(planned, resolved, unasked);
             (self.progress)(Progress::Judged(Box::new(outcome.clone())));
             self.outcomes.push(outcome);

@@ -1,10 +1,8 @@
 //! The way into a machine: the caller's account, or a user and a key made for this run and brought by a seed.
 
-use std::io::Read;
-
 use crate::{
     image::{Seed, SeedError},
-    session::{Credential, RunKey},
+    session::{Credential, RunKey, nonce},
 };
 
 use super::RunError;
@@ -56,11 +54,4 @@ fn user_data(public_key: &str) -> String {
         "#cloud-config\nusers:\n  - name: {SEED_USER}\n    lock_passwd: true\n    shell: /bin/sh\n    \
          sudo: \"ALL=(ALL) NOPASSWD:ALL\"\n    ssh_authorized_keys:\n      - {key}\n"
     )
-}
-
-/// 128 random bits.
-pub(crate) fn nonce() -> std::io::Result<u128> {
-    let mut bytes = [0; 16];
-    std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-    Ok(u128::from_ne_bytes(bytes))
 }

@@ -11,17 +11,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kverify_checks::{Output, Probe};
 use ssh2::{DisconnectCode, Session};
 use tokio::sync::oneshot;
 
 use super::{
-    batch::{Batch, BatchError},
     credential::Credential,
+    shell::{CLEAN, Job, Ran, SessionError},
 };
-
-/// The environment that probes get, and nothing else.
-const CLEAN: &str = "env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C TZ=UTC";
 
 /// Why there is no session.
 #[derive(Debug, thiserror::Error)]
@@ -49,24 +45,7 @@ pub enum LoginError {
     },
 }
 
-/// Why a command on an open session gave no answer.
-#[derive(Debug, thiserror::Error)]
-pub enum SshError {
-    /// The session is gone.
-    #[error("the ssh session ended: {0}")]
-    Ended(String),
-    /// It did not end in time.
-    #[error("no answer over ssh within {0:?}")]
-    Late(Duration),
-    /// It said more than it may.
-    #[error("more than {0} bytes came back over ssh")]
-    TooMuch(usize),
-    /// The answers of a batch are not whole.
-    #[error(transparent)]
-    Batch(#[from] BatchError),
-}
-
-type Job = Box<dyn FnOnce(&Session) + Send>;
+type Task = Box<dyn FnOnce(&Session) + Send>;
 
 /// How this account becomes root.
 #[derive(Clone)]
@@ -78,15 +57,9 @@ enum Root {
 
 /// A session with a way to root.
 pub struct Ssh {
-    jobs: mpsc::Sender<Job>,
+    jobs: mpsc::Sender<Task>,
     root: Root,
     host_key: Vec<u8>,
-}
-
-/// What a command left.
-struct Ran {
-    stdout: Vec<u8>,
-    status: i32,
 }
 
 impl Ssh {
@@ -103,7 +76,7 @@ impl Ssh {
         let host_key = session.host_key().map(|(key, _)| key.to_vec()).unwrap_or_default();
         authenticate(&session, credential)?;
         let root = way_to_root(&session, credential, limit)?;
-        let (jobs, work) = mpsc::channel::<Job>();
+        let (jobs, work) = mpsc::channel::<Task>();
         thread::Builder::new()
             .name("ssh".to_owned())
             .spawn(move || {
@@ -123,52 +96,18 @@ impl Ssh {
         &self.host_key
     }
 
-    /// Runs a constant shell script as root and gives its exit status and output.
-    ///
-    /// # Errors
-    /// [`SshError`] where it did not end well within `limit`; its own exit status is no error.
-    pub async fn script(&self, script: &str, limit: Duration) -> Result<(i32, String), SshError> {
-        let ran = self.root_shell(script.to_owned(), limit, 1024 * 1024, |_| ()).await?;
-        Ok((ran.status, String::from_utf8_lossy(&ran.stdout).into_owned()))
-    }
-
-    /// Asks all of `probes`, two at a time, and calls `done` with the number of each as it ends.
-    ///
-    /// # Errors
-    /// [`SshError`] where not every answer came back.
-    pub async fn ask(
-        &self,
-        probes: &[Probe],
-        nonce: u128,
-        mut done: impl FnMut(usize) + Send + 'static,
-    ) -> Result<Vec<Output>, SshError> {
-        let (batch, shared) = (Batch::new(probes, nonce), probes.to_vec());
-        let on_line = move |line: &str| {
-            if let Some(number) = Batch::new(&shared, nonce).done(line) {
-                done(number);
-            }
-        };
-        let ran = self.root_shell(batch.script(), batch.limit(), batch.bound(), on_line).await?;
-        Ok(batch.read(&ran.stdout)?)
-    }
-
-    async fn root_shell(
-        &self,
-        script: String,
-        limit: Duration,
-        bound: usize,
-        mut on_line: impl FnMut(&str) + Send + 'static,
-    ) -> Result<Ran, SshError> {
-        let (command, stdin) = self.root.shell(script);
+    pub(super) async fn run(&self, mut job: Job) -> Result<Ran, SessionError> {
+        let (command, stdin) = self.root.shell(job.script);
+        let (limit, bound) = (job.limit, job.bound);
         let (sender, receiver) = oneshot::channel();
-        let job: Job = Box::new(move |session| {
+        let task: Task = Box::new(move |session| {
             // The caller may have given up by then.
-            let _ = sender.send(execute(session, &command, stdin.as_bytes(), limit, bound, &mut on_line));
+            let _ = sender.send(execute(session, &command, stdin.as_bytes(), limit, bound, &mut job.on_line));
         });
-        let ended = || SshError::Ended("its thread is gone".to_owned());
-        self.jobs.send(job).map_err(|_| ended())?;
+        let ended = || SessionError::Ended("its thread is gone".to_owned());
+        self.jobs.send(task).map_err(|_| ended())?;
         let answer = tokio::time::timeout(limit + Duration::from_secs(5), receiver).await;
-        answer.map_err(|_| SshError::Late(limit))?.map_err(|_| ended())?
+        answer.map_err(|_| SessionError::Late(limit))?.map_err(|_| ended())?
     }
 }
 
@@ -233,27 +172,27 @@ fn execute(
     limit: Duration,
     bound: usize,
     on_line: &mut dyn FnMut(&str),
-) -> Result<Ran, SshError> {
-    let ended = |error: ssh2::Error| SshError::Ended(error.to_string());
+) -> Result<Ran, SessionError> {
+    let ended = |error: ssh2::Error| SessionError::Ended(error.to_string());
     let deadline = Instant::now() + limit;
     let mut channel = session.channel_session().map_err(ended)?;
     channel.exec(command).map_err(ended)?;
-    channel.write_all(stdin).and_then(|()| channel.flush()).map_err(|error| SshError::Ended(error.to_string()))?;
+    channel.write_all(stdin).and_then(|()| channel.flush()).map_err(|error| SessionError::Ended(error.to_string()))?;
     channel.send_eof().map_err(ended)?;
     let mut stdout = Vec::new();
     let mut line_from = 0;
     let mut buffer = vec![0; 64 * 1024];
     loop {
-        let left = deadline.checked_duration_since(Instant::now()).ok_or(SshError::Late(limit))?;
+        let left = deadline.checked_duration_since(Instant::now()).ok_or(SessionError::Late(limit))?;
         session.set_timeout(u32::try_from(left.as_millis()).unwrap_or(u32::MAX).max(1));
         match channel.read(&mut buffer) {
             Ok(0) => break,
             Ok(length) => stdout.extend(&buffer[..length]),
-            Err(error) if error.kind() == ErrorKind::TimedOut => return Err(SshError::Late(limit)),
-            Err(error) => return Err(SshError::Ended(error.to_string())),
+            Err(error) if error.kind() == ErrorKind::TimedOut => return Err(SessionError::Late(limit)),
+            Err(error) => return Err(SessionError::Ended(error.to_string())),
         }
         if stdout.len() > bound {
-            return Err(SshError::TooMuch(bound));
+            return Err(SessionError::TooMuch(bound));
         }
         while let Some(length) = stdout[line_from..].iter().position(|byte| *byte == b'\n') {
             on_line(&String::from_utf8_lossy(&stdout[line_from..line_from + length]));
@@ -264,7 +203,7 @@ fn execute(
     let signal = channel.exit_signal().map_err(ended)?.exit_signal;
     // libssh2 says status 0 of a command that a signal ended.
     if let Some(signal) = signal {
-        return Err(SshError::Ended(format!("the command died of SIG{signal}")));
+        return Err(SessionError::Ended(format!("the command died of SIG{signal}")));
     }
     Ok(Ran { stdout, status: channel.exit_status().map_err(ended)? })
 }

@@ -1,0 +1,290 @@
+//! A machine that was stopped for good once it had settled, and any number of machines that go on from there.
+//!
+//! QEMU calls it VM templating: the memory is a file that nobody writes any more, the state of the devices a few MiB
+//! beside it, and each fork maps that memory privately, so that it pays only for the pages it changes.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::{Timestamp, Unit};
+use qapi::qmp as command;
+use tokio::time::{Instant, sleep};
+
+use super::{
+    Machine, QMP_LIMIT, StartError,
+    argv::{Disk, Memory, Parts, Pflash},
+    firmware::Firmware,
+    held::{Cold, Held},
+    launch::{launch, refusal},
+    memfd::Memfd,
+    qmp::{Qmp, QmpError},
+    spec::{Accel, Spec},
+    start::{layer, path_of_blob},
+};
+use crate::image::{Overlay, Unnamed};
+
+/// How long the state may take to be written or read; it is all of a guest's memory, where that cannot be mapped.
+const LIMIT: Duration = Duration::from_mins(2);
+/// How often QEMU is asked whether it is done.
+const POLL: Duration = Duration::from_millis(5);
+/// Above any disk's speed: the stream is throttled to 128 MiB/s otherwise.
+const BANDWIDTH: u64 = 1 << 40;
+
+/// Why a machine could not be captured.
+#[derive(Debug, thiserror::Error)]
+pub enum CaptureError {
+    /// It was not started for it.
+    #[error("only a machine that booted cold from an image can be captured")]
+    NotCold,
+    /// QEMU refused, for example because of a device that cannot be carried over.
+    #[error("qemu cannot capture it: {0}")]
+    Refused(String),
+    /// There is no room for its state.
+    #[error("no memory for the captured state: {0}")]
+    Memory(std::io::Error),
+}
+
+/// A machine that could not be captured, and goes on.
+pub struct NotCaptured {
+    /// The machine.
+    pub machine: Box<Machine>,
+    /// Why.
+    pub why: CaptureError,
+}
+
+/// A captured machine. Clones share it.
+#[derive(Clone)]
+pub struct Snapshot(Arc<Frozen>);
+
+/// What is left of a captured machine; nothing of it is ever written again.
+pub(super) struct Frozen {
+    cold: Cold,
+    stream: Stream,
+    spec: Spec,
+    accel: (Accel, String),
+    at: Timestamp,
+}
+
+/// The state of a captured machine's devices, and its memory where forks cannot map that.
+struct Stream {
+    file: Memfd,
+    way: Way,
+    /// Whether forks map the memory.
+    mapped: bool,
+    /// Whether they can map it from a file that is open for reading only.
+    rom: bool,
+}
+
+/// How a stream is written and read.
+#[derive(Clone, Copy)]
+enum Way {
+    /// As a file, since QEMU 8.2.
+    File,
+    /// Through a command's pipe, before.
+    Exec,
+}
+
+impl Way {
+    fn out(self, path: &str) -> String {
+        match self {
+            Self::File => format!("file:{path}"),
+            Self::Exec => format!("exec:cat >{path}"),
+        }
+    }
+
+    fn back(self, path: &str) -> String {
+        match self {
+            Self::File => format!("file:{path}"),
+            Self::Exec => format!("exec:cat {path}"),
+        }
+    }
+}
+
+impl Machine {
+    /// Stops it for good and keeps all that it was, for forks to go on from. What shall run in the forks runs by now.
+    ///
+    /// # Errors
+    /// [`NotCaptured`] gives the machine back, running, where QEMU cannot do it.
+    pub async fn capture(self) -> Result<Snapshot, NotCaptured> {
+        if !matches!(self.held, Held::Cold(_)) {
+            return Err(NotCaptured { machine: Box::new(self), why: CaptureError::NotCold });
+        }
+        let stream = match write_state(&self.qmp).await {
+            Ok(stream) => stream,
+            Err(why) => {
+                // Its disk comes back with its CPUs: it goes on as if nothing had been.
+                let _ = self.qmp.call(command::cont {}, QMP_LIMIT).await;
+                return Err(NotCaptured { machine: Box::new(self), why });
+            }
+        };
+        let now = Timestamp::now();
+        let at = now.round(Unit::Second).unwrap_or(now);
+        let (spec, accel) = (self.spec.clone(), (self.accel, self.accel_why.clone()));
+        let Held::Cold(cold) = self.end().await else { unreachable!("looked at above") };
+        Ok(Snapshot(Arc::new(Frozen { cold: *cold, stream, spec, accel, at })))
+    }
+
+    /// Lets a restored machine go.
+    ///
+    /// # Errors
+    /// [`StartError`] where QEMU does not answer.
+    pub async fn resume(&self) -> Result<(), StartError> {
+        self.qmp.call(command::cont {}, QMP_LIMIT).await?;
+        Ok(())
+    }
+}
+
+impl Snapshot {
+    /// When it was captured.
+    #[must_use]
+    pub fn at(&self) -> Timestamp {
+        self.0.at
+    }
+
+    /// Bytes of memory that it takes, once for all forks.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn bytes(&self) -> std::io::Result<u64> {
+        Ok(self.0.cold.memory.allocated()? + self.0.stream.file.allocated()?)
+    }
+
+    /// A machine that goes on from here, with a disk of its own.
+    ///
+    /// # Errors
+    /// [`StartError`] where it cannot be started, or does not take the state.
+    pub async fn fork(&self) -> Result<Machine, StartError> {
+        let machine = self.restore().await?;
+        machine.resume().await?;
+        Ok(machine)
+    }
+
+    /// The same, stopped at the moment of the capture until [`Machine::resume`].
+    ///
+    /// # Errors
+    /// [`StartError`] where it cannot be started, or does not take the state.
+    pub async fn restore(&self) -> Result<Machine, StartError> {
+        let frozen = &self.0;
+        let Frozen { cold, stream, spec, accel, .. } = frozen.as_ref();
+        let firmware = Firmware::find()?;
+        let vars = Unnamed::copy_of(&cold.scratch, "firmware variables", &cold.vars.fd_path())?;
+        let overlay = Overlay::create(&cold.scratch, cold.overlay.virtual_size())?;
+        let below = vec![layer(&cold.image), (cold.overlay.fd_path().display().to_string(), "qcow2".to_owned())];
+        let memory = if stream.mapped {
+            Memory::PrivateOf { path: cold.memory.path(), rom: stream.rom }
+        } else {
+            Memory::Streamed
+        };
+        let parts = Parts {
+            pflash: Pflash { code: &firmware.code, vars: path_of_blob(&vars) },
+            console: String::new(),
+            disk: Disk { overlay: overlay.fd_path().display().to_string(), below },
+            volumes: cold.volumes.iter().map(path_of_blob).collect(),
+            cdrom: None,
+            network: cold.network,
+            reset_ends: false,
+            memory,
+        };
+        let running = launch(spec, accel.0, parts).await?;
+        if let Err(error) = read_state(&running.qmp, stream).await {
+            return Err(match error {
+                StreamError::Qmp(error) => match refusal(error, &running.process).await {
+                    StartError::Refused { complaints, .. } => StartError::Restore(complaints),
+                    error => error,
+                },
+                StreamError::Failed(why) => StartError::Restore(why),
+            });
+        }
+        let held = Held::Fork { _overlay: overlay, _vars: vars, _frozen: Arc::clone(frozen) };
+        Machine::assemble(running, spec, accel.clone(), cold.network, held).await
+    }
+}
+
+/// Why a stream was not written or read to its end.
+enum StreamError {
+    Qmp(QmpError),
+    Failed(String),
+}
+
+impl From<QmpError> for StreamError {
+    fn from(error: QmpError) -> Self {
+        Self::Qmp(error)
+    }
+}
+
+impl From<StreamError> for CaptureError {
+    fn from(error: StreamError) -> Self {
+        Self::Refused(match error {
+            StreamError::Qmp(error) => error.to_string(),
+            StreamError::Failed(why) => why,
+        })
+    }
+}
+
+/// Stops the guest and writes its state.
+async fn write_state(qmp: &Qmp) -> Result<Stream, CaptureError> {
+    let file = Memfd::create("guest-state", 0).map_err(CaptureError::Memory)?;
+    let stop = async {
+        qmp.call(command::stop {}, QMP_LIMIT).await?;
+        let bandwidth = command::MigrateSetParameters { max_bandwidth: Some(BANDWIDTH), ..Default::default() };
+        qmp.call(command::migrate_set_parameters(bandwidth), QMP_LIMIT).await?;
+        Ok(knows_rom(qmp).await)
+    };
+    let rom = stop.await.map_err(StreamError::Qmp)?;
+    let mapped = ignore_shared(qmp).await;
+    let mut refused = None;
+    for way in [Way::File, Way::Exec] {
+        let migrate = command::migrate { channels: None, detach: None, resume: None, uri: Some(way.out(&file.path())) };
+        match qmp.call(migrate, QMP_LIMIT).await {
+            Ok(_) => {
+                done(qmp).await?;
+                return Ok(Stream { file, way, mapped, rom });
+            }
+            // A QEMU that does not know the way says so; one that cannot do it says it of both.
+            Err(error @ QmpError::Refused(..)) => refused = Some(error),
+            Err(error) => return Err(StreamError::Qmp(error).into()),
+        }
+    }
+    Err(CaptureError::Refused(refused.map_or_else(String::new, |error| error.to_string())))
+}
+
+async fn read_state(qmp: &Qmp, stream: &Stream) -> Result<(), StreamError> {
+    if stream.mapped && !ignore_shared(qmp).await {
+        return Err(StreamError::Failed("this qemu cannot map the memory of another machine".to_owned()));
+    }
+    let uri = stream.way.back(&stream.file.path());
+    qmp.call(command::migrate_incoming { channels: None, exit_on_error: None, uri: Some(uri) }, QMP_LIMIT).await?;
+    done(qmp).await
+}
+
+/// Keeps memory that is a shared file out of the stream, where QEMU has that.
+async fn ignore_shared(qmp: &Qmp) -> bool {
+    let capability = command::MigrationCapability::x_ignore_shared;
+    let capabilities = vec![command::MigrationCapabilityStatus { capability, state: true }];
+    qmp.call(command::migrate_set_capabilities { capabilities }, QMP_LIMIT).await.is_ok()
+}
+
+/// Whether a file for memory can be opened for reading only and still be mapped for private writing.
+async fn knows_rom(qmp: &Qmp) -> bool {
+    let ask = command::qom_list_properties { typename: "memory-backend-file".to_owned() };
+    let properties = qmp.call(ask, QMP_LIMIT).await;
+    properties.is_ok_and(|properties| properties.iter().any(|property| property.name == "rom"))
+}
+
+/// Waits until the stream is through.
+async fn done(qmp: &Qmp) -> Result<(), StreamError> {
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        let info = qmp.call(command::query_migrate {}, QMP_LIMIT).await?;
+        match info.status {
+            Some(command::MigrationStatus::completed) => return Ok(()),
+            Some(command::MigrationStatus::failed | command::MigrationStatus::cancelled) => {
+                return Err(StreamError::Failed(info.error_desc.unwrap_or_else(|| "no reason given".to_owned())));
+            }
+            _ if Instant::now() > deadline => {
+                let late = format!("the stream was not through after {} s", LIMIT.as_secs());
+                return Err(StreamError::Failed(late));
+            }
+            _ => sleep(POLL).await,
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! What is slow to ask, or changes what it asks, is asked of forks of the machine: each fact of one of its own.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use kverify_checks::{Output, Probe};
+use tokio::{sync::Semaphore, task::JoinSet};
+
+use crate::{
+    image::RESERVE_BYTES,
+    machine::{Machine, NotCaptured, PORT_NAME, Snapshot},
+    session::{AGENT_LIMIT, PortShell, Session},
+};
+
+/// What one fork takes of the host's memory while it answers, in bytes: twice what unpacking an initramfs took.
+const FORK_BYTES: u64 = 512 << 20;
+/// How many of a fork's last console lines an error shows.
+const TAIL: usize = 3;
+
+/// A machine that forks were not made of, and goes on.
+pub(crate) struct NotForked {
+    pub(crate) machine: Box<Machine>,
+    pub(crate) why: String,
+}
+
+/// Starts the shell that the forks are asked through, and captures the machine.
+pub(crate) async fn capture(mut machine: Machine, session: &Session) -> Result<Snapshot, NotForked> {
+    match listen(&mut machine, session).await {
+        Err(why) => Err(NotForked { machine: Box::new(machine), why }),
+        // The host's end stays open until the capture: the shell is to wait on it, not to find it closed.
+        Ok(_port) => {
+            machine.capture().await.map_err(|NotCaptured { machine, why }| NotForked { machine, why: why.to_string() })
+        }
+    }
+}
+
+async fn listen(machine: &mut Machine, session: &Session) -> Result<Session, String> {
+    let port = machine.take_port().ok_or("it has no port for a shell")?;
+    let started = session.script(&PortShell::agent(PORT_NAME), AGENT_LIMIT).await;
+    match started.map_err(|error| error.to_string())? {
+        (0, _) => {}
+        (_, said) => return Err(format!("no shell on its port: {}", said.trim())),
+    }
+    let port = Session::Port(PortShell::open(port).map_err(|error| error.to_string())?);
+    match port.script("true", AGENT_LIMIT).await {
+        Ok((0, _)) => Ok(port),
+        Ok((status, _)) => Err(format!("the shell on its port ended `true` with {status}")),
+        Err(error) => Err(format!("the shell on its port does not answer: {error}")),
+    }
+}
+
+/// How many forks may be alive at once, and what limits them where it is not the number of processors.
+pub(crate) fn at_once(scratch: &std::path::Path) -> (usize, Option<String>) {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from).max(2);
+    let rooms = [("memory", free_memory().map(|free| free / FORK_BYTES)), ("disk space", free_disk(scratch))];
+    let mut most = (cores, None);
+    for (what, room) in rooms {
+        let Some(room) = room.and_then(|room| usize::try_from(room).ok()) else { continue };
+        if room < most.0 {
+            most = (room.max(1), Some(format!("the host is short of {what}")));
+        }
+    }
+    most
+}
+
+fn free_memory() -> Option<u64> {
+    let meminfo = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    Some(line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? * 1024)
+}
+
+fn free_disk(scratch: &std::path::Path) -> Option<u64> {
+    let space = rustix::fs::statvfs(scratch).ok()?;
+    Some(space.f_bavail.saturating_mul(space.f_frsize) / RESERVE_BYTES)
+}
+
+/// A fact to be gathered on a fork, and what it takes.
+pub(crate) struct Task {
+    pub(crate) fact: &'static str,
+    pub(crate) probes: Vec<Probe>,
+}
+
+/// What came of one.
+pub(crate) struct Done {
+    pub(crate) task: Task,
+    /// Number of the fork, from 1.
+    pub(crate) number: usize,
+    /// The answers, in the order of the probes.
+    pub(crate) answers: Result<Vec<Output>, String>,
+    /// From the start of QEMU to the shell's first answer.
+    pub(crate) first_answer: Option<Duration>,
+    /// From there to the last.
+    pub(crate) asked: Option<Duration>,
+}
+
+/// Gathers every fact on a fork of its own, and calls `done` with each as it comes.
+///
+/// A fork that fails fails its own fact. Dropping the future ends all forks.
+pub(crate) async fn ask(snapshot: &Snapshot, tasks: Vec<Task>, at_once: usize, mut done: impl FnMut(Done)) {
+    let room = Arc::new(Semaphore::new(at_once));
+    let mut forks = JoinSet::new();
+    for (index, task) in tasks.into_iter().enumerate() {
+        let (snapshot, room) = (snapshot.clone(), Arc::clone(&room));
+        forks.spawn(async move {
+            let _room = room.acquire().await;
+            let mut done = Done { task, number: index + 1, answers: Ok(Vec::new()), first_answer: None, asked: None };
+            done.answers = ask_one(&snapshot, &mut done).await;
+            done
+        });
+    }
+    while let Some(joined) = forks.join_next().await {
+        match joined {
+            Ok(one) => done(one),
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(_) => {}
+        }
+    }
+}
+
+async fn ask_one(snapshot: &Snapshot, done: &mut Done) -> Result<Vec<Output>, String> {
+    let mut machine = snapshot.fork().await.map_err(|error| format!("no fork: {error}"))?;
+    let port = machine.take_port().ok_or("the fork has no port")?;
+    let session = Session::Port(PortShell::open(port).map_err(|error| error.to_string())?);
+    let answered = tokio::select! {
+        answered = converse(&machine, &session, done) => answered,
+        end = machine.over() => Err(match end {
+            Ok(end) => format!("the fork ended while it was asked: {end}"),
+            Err(error) => error.to_string(),
+        }),
+    };
+    answered.map_err(|why| match machine.console().tail(TAIL).join(" | ") {
+        tail if tail.is_empty() => why,
+        tail => format!("{why}; its console: {tail}"),
+    })
+}
+
+async fn converse(machine: &Machine, session: &Session, done: &mut Done) -> Result<Vec<Output>, String> {
+    let deaf = |error| format!("the fork does not answer: {error}");
+    session.script("true", AGENT_LIMIT).await.map_err(deaf)?;
+    done.first_answer = Some(machine.age());
+    let begun = Instant::now();
+    let answers = session.ask(&done.task.probes, |_| ()).await.map_err(|error| error.to_string())?;
+    done.asked = Some(begun.elapsed());
+    Ok(answers)
+}

@@ -1,0 +1,95 @@
+//! What is left once the machine itself was asked: it is captured, and forks of it are asked.
+
+use std::{path::Path, time::Instant};
+
+use super::{
+    Progress, RunError,
+    forks::{self, Done, NotForked, Task},
+    gather::Answers,
+    plan::Plan,
+    verify::ask,
+};
+use crate::{
+    machine::{Machine, Snapshot},
+    report::{Carrier, FORK_OF, MachineRecord, Timings},
+    session::Session,
+};
+
+/// A machine that was asked all that is quick and changes nothing.
+pub(super) struct Rest<'a> {
+    pub(super) machine: Machine,
+    pub(super) session: Session,
+    pub(super) scratch: &'a Path,
+}
+
+impl Rest<'_> {
+    /// Asks the rest, and gives the records of the forks. Where there can be none, the machine itself is asked.
+    pub(super) async fn ask(
+        self,
+        plan: &Plan,
+        answers: &mut Answers,
+        record: &mut MachineRecord,
+        progress: &(dyn Fn(Progress) + Sync),
+    ) -> Result<Vec<MachineRecord>, RunError> {
+        let tasks = plan.fork_facts().into_iter().filter(|(_, probes)| !probes.is_empty());
+        let tasks: Vec<_> = tasks.map(|(fact, probes)| Task { fact, probes }).collect();
+        if tasks.is_empty() {
+            return Ok(Vec::new());
+        }
+        let begun = Instant::now();
+        let Self { machine, session, scratch } = self;
+        let snapshot = match forks::capture(machine, &session).await {
+            Ok(snapshot) => snapshot,
+            Err(NotForked { machine, why }) => {
+                progress(Progress::NotCaptured { why: why.clone() });
+                record.not_captured = Some(why);
+                for task in tasks {
+                    ask(&session, &machine, task.probes, "deep", answers, progress).await?;
+                }
+                return Ok(Vec::new());
+            }
+        };
+        let took = begun.elapsed();
+        record.timings.capture = Some(took.as_secs_f64());
+        let (at_once, limit) = forks::at_once(scratch);
+        let at_once = at_once.min(tasks.len());
+        progress(Progress::Captured { took, forks: tasks.len(), at_once, limit });
+        let mut records = Vec::new();
+        forks::ask(&snapshot, tasks, at_once, |done| {
+            records.push(fork(record, &snapshot, &done));
+            take(done, answers);
+        })
+        .await;
+        records.sort_by_key(|record| record.0);
+        Ok(records.into_iter().map(|record| record.1).collect())
+    }
+}
+
+fn name(number: usize) -> String {
+    format!("fork-{number}")
+}
+
+/// Adds what a fork answered, or why it did not.
+fn take(done: Done, answers: &mut Answers) {
+    let Done { task, number, answers: answered, .. } = done;
+    answers.gathered_on(task.fact, &name(number));
+    match answered {
+        Err(why) => answers.fail(task.fact, why),
+        Ok(outputs) => {
+            for (probe, output) in task.probes.into_iter().zip(outputs) {
+                answers.add(probe.source, output);
+            }
+        }
+    }
+}
+
+fn fork(of: &MachineRecord, snapshot: &Snapshot, done: &Done) -> (usize, MachineRecord) {
+    let timings = Timings {
+        login: done.first_answer.map(|time| time.as_secs_f64()),
+        deep_checks: done.asked.map(|time| time.as_secs_f64()),
+        ..Timings::default()
+    };
+    let boot = format!("{FORK_OF}{}", snapshot.at());
+    let record = MachineRecord { id: name(done.number), boot, carrier: Carrier::Port, timings, ..of.clone() };
+    (done.number, record)
+}
