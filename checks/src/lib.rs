@@ -20,7 +20,9 @@ pub mod outcome;
 pub mod pattern;
 pub mod probe;
 pub mod recording;
+pub mod scenarios;
 pub mod security;
+pub mod step;
 pub mod zfs;
 
 pub use check::{About, AnyCheck, Check, Cost, Need};

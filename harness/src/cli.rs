@@ -10,6 +10,7 @@ mod live;
 mod machine_args;
 mod record;
 mod said;
+mod scenarios;
 mod schema;
 mod verify;
 
@@ -54,6 +55,8 @@ enum Command {
     Build(Box<build::Args>),
     /// List every check with what it demands.
     Checks(checks::Args),
+    /// List every scenario with what it cost where it was measured.
+    Scenarios(scenarios::Args),
     /// Show one check: its probes, the expectation per distro, and how to mend what it finds.
     Explain(explain::Args),
     /// Write an expectation file from what a machine is today, to be edited.
@@ -85,6 +88,7 @@ pub async fn run(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<u8>
         Command::Record(args) => record::run(&args, shown).await,
         Command::Expect(args) => expect::run(&args, shown).await,
         Command::Checks(args) => Ok(tell(&checks::said(&args, &shown.style(None)))),
+        Command::Scenarios(args) => Ok(tell(&scenarios::said(&args, &shown.style(None)))),
         Command::Explain(args) => Ok(tell(&explain::said(&args, &book::built_in(), &shown.style(None))?)),
         Command::Doctor(args) => Ok(tell(&doctor::said(&args, &shown.style(None)).await)),
         Command::Schema => Ok(tell(&schema::said())),

@@ -10,6 +10,7 @@ mod held;
 mod launch;
 mod life;
 mod memfd;
+mod power;
 mod process;
 mod qmp;
 mod snapshot;
@@ -29,6 +30,7 @@ use qapi::qmp as command;
 pub(crate) use argv::PORT_NAME;
 pub use console::Console;
 pub use firmware::{Firmware, FirmwareError};
+pub use power::Off;
 pub use process::ProcessError;
 pub use snapshot::{CaptureError, NotCaptured, Snapshot};
 pub use spec::{Accel, AccelChoice, Spec};
@@ -58,6 +60,7 @@ pub struct Machine {
     accel_why: String,
     qemu: String,
     spec: Spec,
+    disk_bytes: u64,
     held: Held,
 }
 
@@ -80,6 +83,9 @@ pub enum MachineError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The monitor did not do what it was told.
+    #[error(transparent)]
+    Monitor(#[from] Box<dyn std::error::Error + Send + Sync>),
     /// The screen could not be taken.
     #[error("no screenshot: {0}")]
     Screen(String),
@@ -201,17 +207,27 @@ impl Machine {
         self.end().await;
     }
 
-    /// The same, and gives what was held open for it.
-    async fn end(self) -> Held {
-        let Self { process, qmp, held, .. } = self;
+    async fn monitor<C: qapi::Command>(&self, order: C) -> Result<(), MachineError> {
+        let done = self.qmp.call(order, QMP_LIMIT).await;
+        done.map(drop).map_err(|error| MachineError::Monitor(Box::new(error)))
+    }
+
+    /// Kills QEMU, waits until it is gone, and gives what was held open for it.
+    async fn kill(self) -> Held {
+        let Self { process, held, .. } = self;
         let mut exit = process.exit();
-        // The reply may be lost with the process; its end is what counts.
-        let _ = qmp.call(command::quit {}, QMP_LIMIT).await;
-        let _ = tokio::time::timeout(QMP_LIMIT, exit.wait_for(Option::is_some)).await;
-        // Kills one that does not quit.
         drop(process);
         let _ = exit.wait_for(Option::is_some).await;
         held
+    }
+
+    /// The same as [`Machine::quit`], and gives what was held open for it.
+    async fn end(self) -> Held {
+        let mut exit = self.process.exit();
+        // The reply may be lost with the process; its end is what counts.
+        let _ = self.qmp.call(command::quit {}, QMP_LIMIT).await;
+        let _ = tokio::time::timeout(QMP_LIMIT, exit.wait_for(Option::is_some)).await;
+        self.kill().await
     }
 }
 

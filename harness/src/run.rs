@@ -12,6 +12,7 @@ mod progress;
 mod reach;
 mod record;
 mod rest;
+mod scenario;
 mod verify;
 mod way_in;
 

@@ -40,6 +40,7 @@ pub(crate) async fn run(args: &Args, shown: Shown) -> anyhow::Result<u8> {
         credential: args.account.credential()?,
         expect: args.expect.clone(),
         filter: Filter::default(),
+        scenarios: Vec::new(),
         scratch: args.machine.scratch(),
     };
     let live = Live::new(shown);

@@ -95,6 +95,11 @@ impl Live {
                 self.say(&format!("captured in {took:.1} s; {forks} forks, {at_once} at once{limit}"));
             }
             Progress::NotCaptured { why } => self.say(&format!("no forks: {}", plain::line(why, 200))),
+            Progress::Playing { name, about } => {
+                tally.mentioned = 0;
+                self.say(&format!("scenario {name}: {about}"));
+            }
+            Progress::Step { about } => self.say(&format!("  {about}")),
             Progress::Judged(outcome) => {
                 match outcome.status {
                     Status::Pass => tally.passed += 1,

@@ -3,6 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
+use kverify_checks::scenarios::Bus;
 
 use crate::machine::{AccelChoice, Spec};
 
@@ -33,6 +34,7 @@ impl MachineArgs {
             memory_mib: self.memory,
             cpus: self.cpus,
             accel: self.accel,
+            bus: Bus::Virtio,
             deadline: self.timeout.map(Duration::from_secs),
         }
     }

@@ -9,6 +9,7 @@ use super::{
     account::Account,
     live::{Live, Shown},
     machine_args::MachineArgs,
+    scenarios::Scenarios,
 };
 use crate::{
     report::{Conclusion, Files, Folder, table},
@@ -32,6 +33,9 @@ pub(crate) struct Args {
     /// Leave these checks out: IDs or globs.
     #[arg(long, value_name = "ID,…", value_delimiter = ',')]
     skip: Vec<String>,
+    /// Play these scenarios: none, all, or names (`kverify scenarios` lists them).
+    #[arg(long, value_name = "NAME,…", default_value = "none")]
+    scenarios: Scenarios,
     #[command(flatten)]
     account: Account,
     #[command(flatten)]
@@ -46,6 +50,7 @@ pub(crate) async fn run(args: &Args, shown: Shown) -> anyhow::Result<u8> {
         credential: args.account.credential()?,
         expect: args.expect.clone(),
         filter: Filter::new(&args.only, &args.skip)?,
+        scenarios: args.scenarios.0.clone(),
         scratch: args.machine.scratch(),
     };
     let folder = Folder::prepare(&out(args))?;

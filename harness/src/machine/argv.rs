@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use kverify_checks::scenarios::Bus;
 use serde_json::json;
 
 use super::spec::{Accel, Spec};
@@ -21,6 +22,9 @@ pub(crate) struct Disk {
     pub(crate) overlay: String,
     /// Path and format of each read-only file under it, the lowest first.
     pub(crate) below: Vec<(String, String)>,
+    /// Whether what the guest flushes is in the file at once: a QEMU that is killed then loses no more than a disk
+    /// whose power fails.
+    pub(crate) durable: bool,
 }
 
 /// Where the guest's memory is.
@@ -101,7 +105,7 @@ pub(crate) fn argv(spec: &Spec, accel: Accel, parts: &Parts<'_>) -> Vec<String> 
     args.pair("-drive", format!("if=pflash,unit=0,format=raw,readonly=on,file={code}"));
     args.pair("-drive", format!("if=pflash,unit=1,format=raw,file={}", parts.pflash.vars));
     args.device("VGA").device("virtio-rng-pci").device("pvpanic-pci");
-    disk(&mut args, &parts.disk, parts.cdrom.is_none());
+    disk(&mut args, spec.bus, &parts.disk, parts.cdrom.is_none());
     if let Some(path) = &parts.cdrom {
         args.read_only("cdrom", path);
         args.device("virtio-scsi-pci,id=scsi").device("scsi-cd,bus=scsi.0,drive=cdrom,bootindex=0");
@@ -144,7 +148,7 @@ fn memory(args: &mut Args, spec: &Spec, memory: &Memory) {
     args.pair("-machine", "q35,memory-backend=memory");
 }
 
-fn disk(args: &mut Args, disk: &Disk, boots_first: bool) {
+fn disk(args: &mut Args, bus: Bus, disk: &Disk, boots_first: bool) {
     let mut top = json!({ "node-name": "disk", "driver": "qcow2", "file": "overlay-file", "discard": "unmap" });
     for (depth, (path, format)) in disk.below.iter().enumerate() {
         let node = format!("below{depth}");
@@ -161,10 +165,20 @@ fn disk(args: &mut Args, disk: &Disk, boots_first: bool) {
     }
     args.blockdev(&json!({
         "node-name": "overlay-file", "driver": "file", "filename": disk.overlay, "discard": "unmap",
-        "cache": { "no-flush": !disk.below.is_empty() },
+        "cache": { "no-flush": !disk.durable },
     }));
     args.blockdev(&top);
-    args.device(&format!("virtio-blk-pci,drive=disk,bootindex={}", u8::from(!boots_first)));
+    let device = match bus {
+        Bus::Virtio => "virtio-blk-pci",
+        Bus::Scsi => {
+            args.device("virtio-scsi-pci,id=disk-bus");
+            "scsi-hd,bus=disk-bus.0"
+        }
+        // The machine type brings an AHCI controller.
+        Bus::Sata => "ide-hd,bus=ide.0",
+        Bus::Nvme => "nvme,serial=kverify",
+    };
+    args.device(&format!("{device},drive=disk,bootindex={}", u8::from(!boots_first)));
 }
 
 struct Args(Vec<String>);

@@ -103,6 +103,11 @@ impl Console {
         self.lock().login_prompt
     }
 
+    /// Forgets a prompt of a system that is about to boot again.
+    pub(crate) fn begins_again(&self) {
+        self.lock().login_prompt = false;
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

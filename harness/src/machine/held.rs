@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use super::{memfd::Memfd, snapshot::Frozen};
+use super::{argv::Disk, memfd::Memfd, snapshot::Frozen, start::layer};
 use crate::image::{Image, Overlay, Unnamed};
 
 /// The files of one machine.
@@ -12,7 +12,7 @@ pub(super) enum Held {
     /// On an overlay of an image, begun with its firmware.
     Cold(Box<Cold>),
     /// Of a fork: its own, and those of the machine that was captured.
-    Fork { _overlay: Overlay, _vars: Unnamed, _frozen: Arc<Frozen> },
+    Fork { overlay: Overlay, vars: Unnamed, frozen: Arc<Frozen> },
 }
 
 /// The files of a machine that can be captured.
@@ -30,4 +30,35 @@ pub(super) struct Cold {
     pub(super) network: bool,
     /// The folder for files without names.
     pub(super) scratch: PathBuf,
+}
+
+impl Held {
+    /// Its disk, its firmware variables and its volumes, for another machine to begin from.
+    pub(super) fn parts(&self) -> Option<(Disk, &Unnamed, &[Unnamed])> {
+        let (overlay, below, vars, volumes) = match self {
+            Self::Written { .. } => return None,
+            Self::Cold(cold) => (&cold.overlay, vec![layer(&cold.image)], &cold.vars, &cold.volumes),
+            Self::Fork { overlay, vars, frozen } => (overlay, frozen.below(), vars, &frozen.cold.volumes),
+        };
+        let disk = Disk { overlay: overlay.fd_path().display().to_string(), below, durable: true };
+        Some((disk, vars, volumes))
+    }
+
+    /// Size of its disk when it started, in bytes; nothing is known of a disk of the caller's.
+    pub(super) fn disk_bytes(&self) -> u64 {
+        match self {
+            Self::Written { .. } => 0,
+            Self::Cold(cold) => cold.overlay.virtual_size(),
+            Self::Fork { overlay, .. } => overlay.virtual_size(),
+        }
+    }
+
+    /// Whether the machine has a network card.
+    pub(super) fn network(&self) -> bool {
+        match self {
+            Self::Written { .. } => false,
+            Self::Cold(cold) => cold.network,
+            Self::Fork { frozen, .. } => frozen.cold.network,
+        }
+    }
 }

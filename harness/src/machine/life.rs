@@ -19,6 +19,9 @@ pub(crate) enum End {
 
 #[derive(Clone, Debug, Default)]
 struct State {
+    /// Resets since it last settled.
+    in_a_row: u32,
+    /// Resets in all.
     resets: u32,
     end: Option<End>,
     settled: bool,
@@ -70,19 +73,37 @@ impl Life {
 
     /// The guest reset itself.
     pub(crate) fn reset(&self) {
-        let mut resets = 0;
+        let mut in_a_row = 0;
         self.state.send_modify(|state| {
+            // A settled system that resets itself boots again, and its words on the console count again.
+            state.settled = false;
             state.resets += 1;
-            resets = state.resets;
+            state.in_a_row += 1;
+            in_a_row = state.in_a_row;
         });
-        if resets >= RESETS {
-            self.died(BootEnd::ResetLoop { resets });
+        if in_a_row >= RESETS {
+            self.died(BootEnd::ResetLoop { resets: in_a_row });
         }
     }
 
     /// From now on, words on the console are for the checks to judge, and end nothing.
     pub(crate) fn settle(&self) {
-        self.state.send_modify(|state| state.settled = true);
+        self.state.send_modify(|state| {
+            state.settled = true;
+            state.in_a_row = 0;
+        });
+    }
+
+    /// How often the guest reset itself.
+    pub(crate) fn resets(&self) -> u32 {
+        self.state.borrow().resets
+    }
+
+    /// Waits until it has done so more often than `before`.
+    pub(crate) async fn reset_after(&self, before: u32) {
+        let mut state = self.state.subscribe();
+        // The sender is held by `self`, so this cannot fail while we wait.
+        let _ = state.wait_for(|state| state.resets > before).await;
     }
 
     /// What it ended of, if it has.
@@ -128,6 +149,18 @@ mod tests {
         assert!(life.end().is_none());
         life.reset();
         assert!(matches!(life.end(), Some(End::Guest(BootEnd::ResetLoop { resets: 3 }))));
+    }
+
+    #[test]
+    fn a_settled_system_may_reboot_as_often_as_it_settles_again() {
+        let life = Life::new();
+        for _ in 0..5 {
+            life.settle();
+            life.reset();
+        }
+        assert_eq!(life.resets(), 5);
+        life.ended(BootEnd::Panicked { line: "while it boots again".to_owned() });
+        assert!(matches!(life.end(), Some(End::Guest(BootEnd::Panicked { .. }))));
     }
 
     #[test]

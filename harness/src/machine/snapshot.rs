@@ -57,11 +57,18 @@ pub struct Snapshot(Arc<Frozen>);
 
 /// What is left of a captured machine; nothing of it is ever written again.
 pub(super) struct Frozen {
-    cold: Cold,
+    pub(super) cold: Cold,
     stream: Stream,
     spec: Spec,
     accel: (Accel, String),
     at: Timestamp,
+}
+
+impl Frozen {
+    /// What is under the disk of a fork.
+    pub(super) fn below(&self) -> Vec<(String, String)> {
+        vec![layer(&self.cold.image), (self.cold.overlay.fd_path().display().to_string(), "qcow2".to_owned())]
+    }
 }
 
 /// The state of a captured machine's devices, and its memory where forks cannot map that.
@@ -168,7 +175,7 @@ impl Snapshot {
         let firmware = Firmware::find()?;
         let vars = Unnamed::copy_of(&cold.scratch, "firmware variables", &cold.vars.fd_path())?;
         let overlay = Overlay::create(&cold.scratch, cold.overlay.virtual_size())?;
-        let below = vec![layer(&cold.image), (cold.overlay.fd_path().display().to_string(), "qcow2".to_owned())];
+        let below = frozen.below();
         let memory = if stream.mapped {
             Memory::PrivateOf { path: cold.memory.path(), rom: stream.rom }
         } else {
@@ -177,7 +184,7 @@ impl Snapshot {
         let parts = Parts {
             pflash: Pflash { code: &firmware.code, vars: path_of_blob(&vars) },
             console: String::new(),
-            disk: Disk { overlay: overlay.fd_path().display().to_string(), below },
+            disk: Disk { overlay: overlay.fd_path().display().to_string(), below, durable: true },
             volumes: cold.volumes.iter().map(path_of_blob).collect(),
             cdrom: None,
             network: cold.network,
@@ -194,8 +201,10 @@ impl Snapshot {
                 StreamError::Failed(why) => StartError::Restore(why),
             });
         }
-        let held = Held::Fork { _overlay: overlay, _vars: vars, _frozen: Arc::clone(frozen) };
-        Machine::assemble(running, spec, accel.clone(), cold.network, held).await
+        let held = Held::Fork { overlay, vars, frozen: Arc::clone(frozen) };
+        let machine = Machine::assemble(running, spec, accel.clone(), held).await?;
+        machine.settle();
+        Ok(machine)
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
+use kverify_checks::scenarios::Bus;
+
 /// The hardware that a guest is given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spec {
@@ -11,6 +13,8 @@ pub struct Spec {
     pub cpus: u32,
     /// How its instructions are run.
     pub accel: AccelChoice,
+    /// How its disk is attached.
+    pub bus: Bus,
     /// How long the boot may take; `None` takes the accelerator's default.
     pub deadline: Option<Duration>,
 }

@@ -157,7 +157,7 @@ async fn start(spec: &Spec, media: &Media<'_>, accel: Accel, accel_why: String) 
     let mut parts = Parts {
         pflash: Pflash { code: &firmware.code, vars: path_of_blob(&vars) },
         console: String::new(),
-        disk: Disk { overlay: String::new(), below: Vec::new() },
+        disk: Disk { overlay: String::new(), below: Vec::new(), durable: true },
         volumes: volumes.iter().map(path_of_blob).collect(),
         cdrom: media.cdrom.as_ref().map(|path| path.display().to_string()),
         network: media.network,
@@ -172,14 +172,15 @@ async fn start(spec: &Spec, media: &Media<'_>, accel: Accel, accel_why: String) 
         BootDisk::OverlayOf(image) => {
             let memory = Memfd::create("guest-memory", spec.memory_mib << 20).map_err(StartError::Memory)?;
             let overlay = Overlay::create(media.scratch, image.virtual_size())?;
-            parts.disk = Disk { overlay: overlay.fd_path().display().to_string(), below: vec![layer(image)] };
+            let path = overlay.fd_path().display().to_string();
+            parts.disk = Disk { overlay: path, below: vec![layer(image)], durable: false };
             parts.memory = Memory::Shared(memory.path());
             let (image, scratch) = (Arc::clone(image), media.scratch.to_owned());
             Held::Cold(Box::new(Cold { image, overlay, vars, volumes, memory, network: media.network, scratch }))
         }
     };
     let running = launch(spec, accel, parts).await?;
-    Machine::assemble(running, spec, (accel, accel_why), media.network, held).await
+    Machine::assemble(running, spec, (accel, accel_why), held).await
 }
 
 impl Machine {
@@ -188,10 +189,9 @@ impl Machine {
         running: Running,
         spec: &Spec,
         (accel, accel_why): (Accel, String),
-        network: bool,
         held: Held,
     ) -> Result<Self, StartError> {
-        let forward = if network { forwarded_port(&running.qmp).await? } else { None };
+        let forward = if held.network() { forwarded_port(&running.qmp).await? } else { None };
         Ok(Self {
             process: running.process,
             qmp: running.qmp,
@@ -204,6 +204,7 @@ impl Machine {
             accel_why,
             qemu: running.qemu,
             spec: spec.clone(),
+            disk_bytes: held.disk_bytes(),
             held,
         })
     }

@@ -56,6 +56,18 @@ pub enum Progress {
         /// Why.
         why: String,
     },
+    /// A scenario begins.
+    Playing {
+        /// Its name.
+        name: String,
+        /// What has to hold.
+        about: String,
+    },
+    /// A step of a scenario begins.
+    Step {
+        /// What it does.
+        about: String,
+    },
     /// A check has come to its end.
     Judged(Box<Outcome>),
     /// The machine is gone; what is left is reading the rest of the image file.

@@ -82,12 +82,13 @@ pub(crate) async fn reach(
     seeded: bool,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<Reached, ReachError> {
-    let limit = machine.deadline();
+    // Not since QEMU was started: a machine that reboots has as long again.
+    let (limit, begun) = (machine.deadline(), Instant::now());
     let tell = async {
         let mut tick = tokio::time::interval(Duration::from_secs(1));
         loop {
             tick.tick().await;
-            progress(Progress::Booting { age: machine.age(), line: machine.console().last_line() });
+            progress(Progress::Booting { age: begun.elapsed(), line: machine.console().last_line() });
         }
     };
     let arrive = async {
@@ -96,20 +97,20 @@ pub(crate) async fn reach(
             Login::NoWay(why) => return Err(no_way_in(&why, seeded)),
         };
         let login = machine.age();
-        progress(Progress::LoggedIn { age: login });
-        let name = settle(&session, limit.saturating_sub(machine.age())).await?;
+        progress(Progress::LoggedIn { age: begun.elapsed() });
+        let name = settle(&session, limit.saturating_sub(begun.elapsed())).await?;
         Ok(Arrival { session, name, login, settled: machine.age() })
     };
     let arrived = tokio::select! {
         arrived = arrive => arrived,
         end = machine.over() => return Ok(Reached::Ended(end?)),
         () = tell => unreachable!("it tells for ever"),
-        () = tokio::time::sleep(limit.saturating_sub(machine.age())) => return late(machine, limit).await,
+        () = tokio::time::sleep(limit.saturating_sub(begun.elapsed())) => return late(machine, limit).await,
     };
     match arrived {
         Ok(arrival) => {
             machine.settle();
-            progress(Progress::Settled { age: arrival.settled });
+            progress(Progress::Settled { age: begun.elapsed() });
             Ok(Reached::Settled(Box::new(arrival)))
         }
         // A guest that died takes its session with it; its own end says more.

@@ -20,24 +20,27 @@ pub(super) struct Rest<'a> {
     pub(super) machine: Machine,
     pub(super) session: Session,
     pub(super) scratch: &'a Path,
+    /// Whether scenarios are to be played on forks too.
+    pub(super) scenarios: bool,
 }
 
 impl Rest<'_> {
-    /// Asks the rest, and gives the records of the forks. Where there can be none, the machine itself is asked.
+    /// Asks the rest, and gives the captured machine and the records of the forks. Where there can be none, the machine
+    /// itself is asked.
     pub(super) async fn ask(
         self,
         plan: &Plan,
         answers: &mut Answers,
         record: &mut MachineRecord,
         progress: &(dyn Fn(Progress) + Sync),
-    ) -> Result<Vec<MachineRecord>, RunError> {
+    ) -> Result<(Option<Snapshot>, Vec<MachineRecord>), RunError> {
         let tasks = plan.fork_facts().into_iter().filter(|(_, probes)| !probes.is_empty());
         let tasks: Vec<_> = tasks.map(|(fact, probes)| Task { fact, probes }).collect();
-        if tasks.is_empty() {
-            return Ok(Vec::new());
+        let Self { machine, session, scratch, scenarios } = self;
+        if tasks.is_empty() && !scenarios {
+            return Ok((None, Vec::new()));
         }
         let begun = Instant::now();
-        let Self { machine, session, scratch } = self;
         let snapshot = match forks::capture(machine, &session).await {
             Ok(snapshot) => snapshot,
             Err(NotForked { machine, why }) => {
@@ -46,13 +49,13 @@ impl Rest<'_> {
                 for task in tasks {
                     ask(&session, &machine, task.probes, "deep", answers, progress).await?;
                 }
-                return Ok(Vec::new());
+                return Ok((None, Vec::new()));
             }
         };
         let took = begun.elapsed();
         record.timings.capture = Some(took.as_secs_f64());
         let (at_once, limit) = forks::at_once(scratch);
-        let at_once = at_once.min(tasks.len());
+        let at_once = at_once.min(tasks.len()).max(1);
         progress(Progress::Captured { took, forks: tasks.len(), at_once, limit });
         let mut records = Vec::new();
         forks::ask(&snapshot, tasks, at_once, |done| {
@@ -61,7 +64,7 @@ impl Rest<'_> {
         })
         .await;
         records.sort_by_key(|record| record.0);
-        Ok(records.into_iter().map(|record| record.1).collect())
+        Ok((Some(snapshot), records.into_iter().map(|record| record.1).collect()))
     }
 }
 

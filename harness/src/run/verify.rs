@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use kverify_checks::{
     Book, Need, Outcome, Output, Probe, Source,
     expect::{ExpectError, Resolved},
+    scenarios::Scenario,
 };
 use tokio::task::{JoinHandle, spawn_blocking};
 
@@ -23,6 +24,7 @@ use super::{
     plan::Plan,
     reach::{ReachError, Reached},
     rest::Rest,
+    scenario::{Stage, unplayed},
     way_in::{NETWORK, WayIn},
 };
 use crate::{
@@ -45,6 +47,8 @@ pub struct Request {
     pub expect: Option<String>,
     /// Which checks are left out.
     pub filter: Filter,
+    /// The scenarios that are played.
+    pub scenarios: Vec<Scenario>,
     /// The folder for files without names.
     pub scratch: PathBuf,
 }
@@ -145,10 +149,18 @@ pub async fn verify(request: &Request, progress: &(dyn Fn(Progress) + Sync)) -> 
             told.judge(&mut answers, &plan, &resolved, true, None);
             record.timings.quick_checks = Some(begun.elapsed().as_secs_f64());
             let begun = Instant::now();
-            let rest = Rest { machine, session: arrival.session, scratch: &request.scratch };
-            forks = rest.ask(&plan, &mut answers, &mut record, progress).await?;
+            let scenarios = !request.scenarios.is_empty();
+            let rest = Rest { machine, session: arrival.session, scratch: &request.scratch, scenarios };
+            let snapshot;
+            (snapshot, forks) = rest.ask(&plan, &mut answers, &mut record, progress).await?;
             told.judge(&mut answers, &plan, &resolved, false, None);
             record.timings.deep_checks = Some(begun.elapsed().as_secs_f64());
+            let (spec, scratch) = (&request.spec, request.scratch.as_path());
+            let (way_in, image, resolved) = (&way_in, &image, &resolved);
+            let stage = Stage { image, spec, way_in, scratch, resolved, snapshot, progress };
+            for scenario in &request.scenarios {
+                told.tell(stage.play(scenario).await);
+            }
         }
         Reached::Ended(end) => {
             // A machine that QEMU itself lost has no screen; the console says what there is to say.
@@ -156,6 +168,9 @@ pub async fn verify(request: &Request, progress: &(dyn Fn(Progress) + Sync)) -> 
             let why = format!("not asked: {end}");
             for on_machine in [true, false] {
                 told.judge(&mut answers, &plan, &resolved, on_machine, Some(&why));
+            }
+            for scenario in &request.scenarios {
+                told.tell(unplayed(scenario, &why));
             }
             record.carrier = Carrier::None;
             record.console_tail = console.tail(12);
@@ -306,9 +321,12 @@ impl Told<'_> {
         unasked: Option<&str>,
     ) {
         for planned in plan.checks.iter().filter(|planned| plan.on_machine(planned) == on_machine) {
-            let outcome = answers.judge(planned, resolved, unasked);
-            (self.progress)(Progress::Judged(Box::new(outcome.clone())));
-            self.outcomes.push(outcome);
+            self.tell(answers.judge(planned, resolved, unasked));
         }
+    }
+
+    fn tell(&mut self, outcome: Outcome) {
+        (self.progress)(Progress::Judged(Box::new(outcome.clone())));
+        self.outcomes.push(outcome);
     }
 }

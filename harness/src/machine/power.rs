@@ -1,0 +1,100 @@
+//! The power of a machine: its button, its failure, and its coming back on the same disk; and a disk that grows.
+
+use std::time::Duration;
+
+use kverify_checks::boot::BootEnd;
+use qapi::qmp as command;
+
+use super::{
+    Accel, Machine, MachineError, Spec, StartError,
+    argv::{Memory, Parts, Pflash},
+    firmware::Firmware,
+    held::Held,
+    launch::launch,
+    start::path_of_blob,
+};
+
+/// A machine whose power is off. Its disk is as it was left.
+pub struct Off {
+    held: Held,
+    spec: Spec,
+    accel: (Accel, String),
+}
+
+impl Machine {
+    /// Presses the power button.
+    ///
+    /// # Errors
+    /// [`MachineError::Monitor`] where QEMU does not take it.
+    pub async fn press_power_button(&self) -> Result<(), MachineError> {
+        self.monitor(command::system_powerdown {}).await
+    }
+
+    /// Makes its disk larger by `bytes`, as the guest sees at once.
+    ///
+    /// # Errors
+    /// [`MachineError::Monitor`] where QEMU does not take it.
+    pub async fn grow_disk(&mut self, bytes: u64) -> Result<(), MachineError> {
+        self.disk_bytes += bytes;
+        let size = i64::try_from(self.disk_bytes).unwrap_or(i64::MAX);
+        self.monitor(command::block_resize { device: None, node_name: Some("disk".to_owned()), size }).await
+    }
+
+    /// Switches off a machine whose guest has powered itself off.
+    pub async fn switch_off(self) -> Off {
+        let (spec, accel) = (self.spec.clone(), (self.accel, self.accel_why.clone()));
+        Off { held: self.end().await, spec, accel }
+    }
+
+    /// Cuts its power: QEMU is killed, and with it all that the guest did not flush.
+    pub async fn cut_power(self) -> Off {
+        let (spec, accel) = (self.spec.clone(), (self.accel, self.accel_why.clone()));
+        Off { held: self.kill().await, spec, accel }
+    }
+
+    /// Waits until the guest has reset itself once more than `before` times, for at most `limit`.
+    ///
+    /// # Errors
+    /// How the guest ended instead.
+    pub async fn reset_after(&self, before: u32, limit: Duration) -> Result<Result<(), BootEnd>, MachineError> {
+        tokio::select! {
+            () = self.life.reset_after(before) => {
+                self.console.begins_again();
+                Ok(Ok(()))
+            }
+            end = self.over() => Ok(Err(end?)),
+            () = tokio::time::sleep(limit) => Ok(Err(BootEnd::Silent { quiet_seconds: limit.as_secs() })),
+        }
+    }
+
+    /// How often the guest has reset itself.
+    #[must_use]
+    pub fn resets(&self) -> u32 {
+        self.life.resets()
+    }
+}
+
+impl Off {
+    /// Switches it on: it boots from the disk that it had, begun with its firmware.
+    ///
+    /// # Errors
+    /// [`StartError`] where no machine can be started from it.
+    pub async fn start(self) -> Result<Machine, StartError> {
+        let Self { held, spec, accel } = self;
+        let firmware = Firmware::find()?;
+        let none = || StartError::Restore("the caller's own disk is not started again".to_owned());
+        let (disk, vars, volumes) = held.parts().ok_or_else(none)?;
+        let parts = Parts {
+            pflash: Pflash { code: &firmware.code, vars: path_of_blob(vars) },
+            console: String::new(),
+            disk,
+            volumes: volumes.iter().map(path_of_blob).collect(),
+            cdrom: None,
+            network: held.network(),
+            reset_ends: false,
+            memory: Memory::Own,
+        };
+        let running = launch(&spec, accel.0, parts).await?;
+        Machine::assemble(running, &spec, accel, held).await
+    }
+}

@@ -1,0 +1,115 @@
+//! Plays scenarios: each on a fork of its own, or on a machine that boots cold on another bus.
+
+mod actor;
+
+use std::{path::Path, sync::Arc};
+
+use kverify_checks::{
+    Outcome, Status,
+    expect::Resolved,
+    scenarios::{Bus, Scenario},
+};
+
+use super::{Progress, RunError, boot::boot, reach::Reached, way_in::WayIn};
+use crate::{
+    image::Image,
+    machine::{Machine, Snapshot, Spec},
+    session::{PortShell, Session},
+};
+use actor::{Actor, Trouble};
+
+/// What scenarios are played with.
+pub(super) struct Stage<'a> {
+    pub(super) image: &'a Arc<Image>,
+    pub(super) spec: &'a Spec,
+    pub(super) way_in: &'a WayIn,
+    pub(super) scratch: &'a Path,
+    pub(super) resolved: &'a Resolved,
+    /// The captured machine, where there is one; all boot cold otherwise.
+    pub(super) snapshot: Option<Snapshot>,
+    pub(super) progress: &'a (dyn Fn(Progress) + Sync),
+}
+
+impl Stage<'_> {
+    /// Plays one scenario to its end.
+    pub(super) async fn play(&self, scenario: &Scenario) -> Outcome {
+        (self.progress)(Progress::Playing { name: scenario.name.clone(), about: scenario.about.clone() });
+        let mut outcome = blank(scenario);
+        let (machine, session) = match self.machine(scenario).await {
+            Ok(begun) => begun,
+            Err(trouble) => return ended(outcome, &scenario.about, "at its beginning", trouble),
+        };
+        let mut actor = Actor::new(self, machine, session);
+        for (index, step) in scenario.steps.iter().enumerate() {
+            let (evidence, done) = actor.act(step).await;
+            outcome.evidence.push(evidence);
+            if let Err(trouble) = done {
+                let place = format!("at step {} of {}, {}", index + 1, scenario.steps.len(), step.about());
+                return ended(outcome, &scenario.about, &place, trouble);
+            }
+        }
+        outcome.status = Status::Pass;
+        outcome.want = Some(scenario.about.clone());
+        outcome.got = Some(actor.boots());
+        outcome
+    }
+
+    /// A settled machine for it.
+    async fn machine(&self, scenario: &Scenario) -> Result<(Machine, Session), Trouble> {
+        match (&self.snapshot, scenario.bus.unwrap_or(self.spec.bus)) {
+            (Some(snapshot), bus) if bus == self.spec.bus => fork(snapshot).await,
+            (_, bus) => self.cold(bus).await,
+        }
+    }
+
+    async fn cold(&self, bus: Bus) -> Result<(Machine, Session), Trouble> {
+        let spec = Spec { bus, ..self.spec.clone() };
+        let booted = boot(self.image, &spec, self.way_in, self.scratch, self.progress).await;
+        match booted {
+            Ok((machine, Reached::Settled(arrival))) => Ok((machine, arrival.session)),
+            Ok((_, Reached::Ended(end))) => Err(Trouble::Fail(end.to_string())),
+            Err(error @ (RunError::Reach(_) | RunError::Ask(_))) => Err(Trouble::Error(error.to_string())),
+            Err(error) => Err(Trouble::Error(format!("no machine: {error}"))),
+        }
+    }
+}
+
+async fn fork(snapshot: &Snapshot) -> Result<(Machine, Session), Trouble> {
+    let error = |error: &dyn std::fmt::Display| Trouble::Error(format!("no fork: {error}"));
+    let mut machine = snapshot.fork().await.map_err(|why| error(&why))?;
+    let port = machine.take_port().ok_or_else(|| error(&"it has no port"))?;
+    let session = PortShell::open(port).map_err(|why| error(&why))?;
+    Ok((machine, Session::Port(session)))
+}
+
+/// The outcome of a scenario that was not played.
+pub(super) fn unplayed(scenario: &Scenario, why: &str) -> Outcome {
+    ended(blank(scenario), &scenario.about, "at its beginning", Trouble::Error(why.to_owned()))
+}
+
+fn blank(scenario: &Scenario) -> Outcome {
+    Outcome {
+        check: scenario.id(),
+        status: Status::Error,
+        machine: None,
+        cause: None,
+        why: None,
+        want: None,
+        want_at: None,
+        got: None,
+        notes: Vec::new(),
+        evidence: Vec::new(),
+    }
+}
+
+fn ended(mut outcome: Outcome, want: &str, place: &str, trouble: Trouble) -> Outcome {
+    match trouble {
+        Trouble::Fail(got) => {
+            outcome.status = Status::Fail;
+            outcome.want = Some(want.to_owned());
+            outcome.got = Some(format!("{place}: {got}"));
+        }
+        Trouble::Error(why) => outcome.why = Some(format!("{place}: {why}")),
+    }
+    outcome
+}

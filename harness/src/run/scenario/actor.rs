@@ -1,0 +1,288 @@
+//! One machine that goes through the steps of a scenario, on and off.
+
+use std::{
+    collections::HashMap,
+    fmt::Write as _,
+    time::{Duration, Instant},
+};
+
+use kverify_checks::{
+    Exit, Status,
+    boot::BootEnd,
+    outcome::Evidence,
+    step::{Crash, Named, Script, Step},
+};
+
+use super::Stage;
+use crate::{
+    machine::{Machine, MachineError, Off},
+    run::{
+        Filter, Progress,
+        gather::Answers,
+        observed,
+        plan::Plan,
+        reach::{ReachError, Reached, reach},
+    },
+    session::{Session, SessionError},
+};
+
+/// How long a guest may take from the request to the reset of a reboot.
+const SHUTDOWN: Duration = Duration::from_mins(3);
+/// How long a step that only remembers may take.
+const REMEMBER: Duration = Duration::from_mins(1);
+/// How long the words that a crash waits for may take.
+const WORDS: Duration = Duration::from_mins(5);
+/// How often the console is looked at for them.
+const LOOK: Duration = Duration::from_millis(20);
+/// How much of a step's output is kept, in bytes.
+const KEPT: usize = 2048;
+
+/// Why a scenario ends early.
+pub(super) enum Trouble {
+    /// The guest did not do what it has to.
+    Fail(String),
+    /// It could not be told.
+    Error(String),
+}
+
+impl From<SessionError> for Trouble {
+    fn from(error: SessionError) -> Self {
+        Self::Error(error.to_string())
+    }
+}
+
+impl From<MachineError> for Trouble {
+    fn from(error: MachineError) -> Self {
+        Self::Error(error.to_string())
+    }
+}
+
+enum Power {
+    On {
+        machine: Machine,
+        session: Session,
+    },
+    Off(Off),
+    /// Between the two, or lost.
+    Gone,
+}
+
+/// The machine, and what is remembered of it.
+pub(super) struct Actor<'a> {
+    stage: &'a Stage<'a>,
+    power: Power,
+    said: HashMap<String, Vec<String>>,
+    boots: Vec<Duration>,
+}
+
+impl<'a> Actor<'a> {
+    pub(super) fn new(stage: &'a Stage<'a>, machine: Machine, session: Session) -> Self {
+        Self { stage, power: Power::On { machine, session }, said: HashMap::new(), boots: Vec::new() }
+    }
+
+    /// How it went, in words.
+    pub(super) fn boots(&self) -> String {
+        let mut text = "it does".to_owned();
+        for (index, boot) in self.boots.iter().enumerate() {
+            let _ =
+                write!(text, "{} {:.1} s", if index == 0 { ", settled again after" } else { "," }, boot.as_secs_f64());
+        }
+        text
+    }
+
+    /// Does one step, and gives what it said.
+    pub(super) async fn act(&mut self, step: &Step) -> (Evidence, Result<(), Trouble>) {
+        let about = step.about();
+        (self.stage.progress)(Progress::Step { about: about.clone() });
+        let begun = Instant::now();
+        let mut said = String::new();
+        let mut code = 0;
+        let done = match step {
+            Step::Run(script) => self.run(script, &mut said, &mut code).await,
+            Step::Same(named) => self.remember(named, true, &mut said).await,
+            Step::Differs(named) => self.remember(named, false, &mut said).await,
+            Step::Expect(checks) => self.expect(checks, &mut said).await,
+            Step::Login(_) => self.log_in().await,
+            Step::Reboot(_) => self.reboot().await,
+            Step::PowerOff(limit) => self.power_off(Duration::from_secs(limit.within)).await,
+            Step::Crash(crash) => self.crash(crash).await,
+            Step::Start(_) => self.start().await,
+            Step::Grow(grow) => self.grow(grow.mib << 20).await,
+        };
+        let cut = said.len() > KEPT;
+        let stdout = said.chars().take(KEPT).collect();
+        let seconds = begun.elapsed().as_secs_f64();
+        (Evidence { from: about, exit: Exit::Code(code), seconds, stdout, stderr: String::new(), cut }, done)
+    }
+
+    fn on(&mut self) -> Result<(&mut Machine, &mut Session), Trouble> {
+        match &mut self.power {
+            Power::On { machine, session } => Ok((machine, session)),
+            Power::Off(_) | Power::Gone => Err(Trouble::Error("the machine is off".to_owned())),
+        }
+    }
+
+    /// Runs a script, unless the guest ends first.
+    async fn script(&mut self, script: &str, limit: Duration) -> Result<(i32, String), Trouble> {
+        let (machine, session) = self.on()?;
+        let script = format!("set -e\n{script}\n");
+        tokio::select! {
+            ran = session.script(&script, limit) => Ok(ran?),
+            end = machine.over() => Err(Trouble::Fail(end?.to_string())),
+        }
+    }
+
+    async fn run(&mut self, script: &Script, said: &mut String, code: &mut i32) -> Result<(), Trouble> {
+        (*code, *said) = self.script(&script.script, script.limit()).await?;
+        if *code == 0 {
+            return Ok(());
+        }
+        let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
+        Err(Trouble::Fail(format!("exit {code}: {last}")))
+    }
+
+    async fn remember(&mut self, named: &Named, same: bool, said: &mut String) -> Result<(), Trouble> {
+        let (code, now) = self.script(&named.script, REMEMBER).await?;
+        said.clone_from(&now);
+        if code != 0 {
+            return Err(Trouble::Error(format!("the {} cannot be told: exit {code}: {}", named.name, now.trim())));
+        }
+        let before = self.said.entry(named.name.clone()).or_default();
+        let wrong = if same { before.last().is_some_and(|last| *last != now) } else { before.contains(&now) };
+        let last = before.last().cloned().unwrap_or_default();
+        before.push(now);
+        if wrong {
+            return Err(Trouble::Fail(format!("`{}`, and before that `{}`", said.trim(), last.trim())));
+        }
+        Ok(())
+    }
+
+    async fn expect(&mut self, checks: &[String], said: &mut String) -> Result<(), Trouble> {
+        let resolved = self.stage.resolved;
+        let filter = Filter::new(checks, &[]).map_err(|error| Trouble::Error(error.to_string()))?;
+        let plan = Plan::new(&resolved.expectation, &filter, &[]);
+        let mut probes = plan.machine_probes();
+        probes.extend(plan.fork_facts().into_iter().flat_map(|(_, probes)| probes));
+        let (machine, session) = self.on()?;
+        let outputs = tokio::select! {
+            outputs = session.ask(&probes, |_| ()) => outputs?,
+            end = machine.over() => return Err(Trouble::Fail(end?.to_string())),
+        };
+        let mut answers = Answers::default();
+        let (source, output) = observed::console(machine);
+        answers.add(source, output);
+        for (probe, output) in probes.into_iter().zip(outputs) {
+            answers.add(probe.source, output);
+        }
+        for planned in plan.checks.iter().filter(|planned| planned.skip.is_none()) {
+            let outcome = answers.judge(planned, resolved, None);
+            let got = outcome.got.or(outcome.why).unwrap_or_default();
+            let _ = writeln!(said, "{}: {got}", outcome.check);
+            match outcome.status {
+                Status::Fail => return Err(Trouble::Fail(format!("{}: {got}", outcome.check))),
+                Status::Error => return Err(Trouble::Error(format!("{}: {got}", outcome.check))),
+                Status::Pass | Status::Skip => {}
+            }
+        }
+        Ok(())
+    }
+
+    async fn log_in(&mut self) -> Result<(), Trouble> {
+        let Power::On { machine, .. } = std::mem::replace(&mut self.power, Power::Gone) else {
+            return Err(Trouble::Error("the machine is off".to_owned()));
+        };
+        self.settle(machine).await
+    }
+
+    async fn reboot(&mut self) -> Result<(), Trouble> {
+        let begun = Instant::now();
+        let Power::On { machine, session } = std::mem::replace(&mut self.power, Power::Gone) else {
+            return Err(Trouble::Error("the machine is off".to_owned()));
+        };
+        let before = machine.resets();
+        // The session may end before the answer comes; the reset is what counts.
+        let asked = session.script("systemctl reboot --no-block || reboot", REMEMBER);
+        let reset = machine.reset_after(before, SHUTDOWN);
+        let (_, reset) = tokio::join!(tokio::time::timeout(Duration::from_secs(10), asked), reset);
+        match reset? {
+            Ok(()) => {}
+            Err(BootEnd::Silent { quiet_seconds }) => {
+                return Err(Trouble::Fail(format!("no reset {quiet_seconds} s after the request")));
+            }
+            Err(end) => return Err(Trouble::Fail(end.to_string())),
+        }
+        self.settle(machine).await?;
+        self.boots.push(begun.elapsed());
+        Ok(())
+    }
+
+    async fn power_off(&mut self, limit: Duration) -> Result<(), Trouble> {
+        let (machine, _) = self.on()?;
+        machine.press_power_button().await?;
+        match tokio::time::timeout(limit, machine.over()).await {
+            Err(_) => return Err(Trouble::Fail(format!("still on {} s after its power button", limit.as_secs()))),
+            Ok(Ok(BootEnd::PoweredOff)) => {}
+            Ok(end) => return Err(Trouble::Fail(end?.to_string())),
+        }
+        if let Power::On { machine, .. } = std::mem::replace(&mut self.power, Power::Gone) {
+            self.power = Power::Off(machine.switch_off().await);
+        }
+        Ok(())
+    }
+
+    async fn crash(&mut self, crash: &Crash) -> Result<(), Trouble> {
+        let (machine, _) = self.on()?;
+        if let Some(words) = &crash.when {
+            let said = async {
+                let needle = words.as_bytes();
+                while !machine.console().bytes().windows(needle.len()).any(|window| window == needle) {
+                    tokio::time::sleep(LOOK).await;
+                }
+            };
+            tokio::select! {
+                () = said => {}
+                end = machine.over() => return Err(Trouble::Fail(end?.to_string())),
+                () = tokio::time::sleep(WORDS) => {
+                    return Err(Trouble::Error(format!("the console never said `{words}`")));
+                }
+            }
+        }
+        if let Power::On { machine, .. } = std::mem::replace(&mut self.power, Power::Gone) {
+            self.power = Power::Off(machine.cut_power().await);
+        }
+        Ok(())
+    }
+
+    async fn start(&mut self) -> Result<(), Trouble> {
+        let begun = Instant::now();
+        let Power::Off(off) = std::mem::replace(&mut self.power, Power::Gone) else {
+            return Err(Trouble::Error("the machine is on".to_owned()));
+        };
+        let machine = off.start().await.map_err(|error| Trouble::Error(error.to_string()))?;
+        self.settle(machine).await?;
+        self.boots.push(begun.elapsed());
+        Ok(())
+    }
+
+    async fn grow(&mut self, bytes: u64) -> Result<(), Trouble> {
+        let (machine, _) = self.on()?;
+        Ok(machine.grow_disk(bytes).await?)
+    }
+
+    /// Waits for a machine that boots, and logs in.
+    async fn settle(&mut self, machine: Machine) -> Result<(), Trouble> {
+        let way_in = self.stage.way_in;
+        match reach(&machine, &way_in.credential, way_in.seeded(), self.stage.progress).await {
+            Ok(Reached::Settled(arrival)) => {
+                self.power = Power::On { machine, session: arrival.session };
+                Ok(())
+            }
+            Ok(Reached::Ended(end)) => {
+                let tail = machine.console().tail(3).join(" | ");
+                Err(Trouble::Fail(format!("{end}; its console: {tail}")))
+            }
+            Err(error @ ReachError::NoWayIn(_)) => Err(Trouble::Fail(error.to_string())),
+            Err(error) => Err(Trouble::Error(error.to_string())),
+        }
+    }
+}
