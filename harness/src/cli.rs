@@ -6,6 +6,7 @@ mod checks;
 mod doctor;
 mod expect;
 mod explain;
+mod gc;
 mod live;
 mod machine_args;
 mod record;
@@ -65,6 +66,8 @@ enum Command {
     Doctor(doctor::Args),
     /// Print the JSON schema of report.json.
     Schema,
+    /// Remove captured machines that `--warm` kept, those unused for longest first.
+    Gc(gc::Args),
     /// Record what a machine answers to the probes of facts, case by case.
     Record(Box<record::Args>),
 }
@@ -91,6 +94,7 @@ pub async fn run(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<u8>
         Command::Scenarios(args) => Ok(tell(&scenarios::said(&args, &shown.style(None)))),
         Command::Explain(args) => Ok(tell(&explain::said(&args, &book::built_in(), &shown.style(None))?)),
         Command::Doctor(args) => Ok(tell(&doctor::said(&args, &shown.style(None)).await)),
+        Command::Gc(args) => Ok(tell(&gc::said(&args)?)),
         Command::Schema => Ok(tell(&schema::said())),
     }
 }

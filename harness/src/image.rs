@@ -35,6 +35,7 @@ use std::{
 use rustix::fs::OFlags;
 
 pub use consistency::ConsistencyError;
+pub(crate) use digest::hex;
 pub use digest::{Digest, DigestError, ParseDigestError};
 pub use disk::Disk;
 pub use foreign::{Foreign, Way};

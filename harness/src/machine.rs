@@ -16,6 +16,7 @@ mod qmp;
 mod snapshot;
 mod spec;
 mod start;
+mod stored;
 
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpStream},
@@ -35,6 +36,7 @@ pub use process::ProcessError;
 pub use snapshot::{CaptureError, NotCaptured, Snapshot};
 pub use spec::{Accel, AccelChoice, Spec};
 pub use start::{BootDisk, Media, StartError};
+pub use stored::StoredError;
 
 use held::Held;
 use life::{End, Life};

@@ -40,6 +40,7 @@ pub(crate) async fn run(args: &Args, shown: Shown) -> anyhow::Result<u8> {
         credential: args.account.credential()?,
         expect: args.expect.clone(),
         filter: Filter::default(),
+        warm: false,
         scenarios: Vec::new(),
         scratch: args.machine.scratch(),
     };

@@ -89,12 +89,20 @@ impl Live {
             Progress::Settled { age } => self.say(&format!("settled after {:.1} s", age.as_secs_f64())),
             Progress::Asking { done: 0, of, what } => self.say(&format!("asking {of} {what} questions")),
             Progress::Asking { done, of, what } => self.live(&format!("{what} questions {done}/{of}")),
-            Progress::Captured { took, forks, at_once, limit } => {
-                let limit = limit.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
-                let took = took.as_secs_f64();
-                self.say(&format!("captured in {took:.1} s; {forks} forks, {at_once} at once{limit}"));
+            Progress::Captured { took } => self.say(&format!("captured in {:.1} s", took.as_secs_f64())),
+            Progress::Forking { forks, at_once, limit } => {
+                let limit = limit.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+                self.say(&format!("asking the rest of {forks} forks, {at_once} at once{limit}"));
             }
             Progress::NotCaptured { why } => self.say(&format!("no forks: {}", plain::line(why, 200))),
+            Progress::Warm { captured } => self.say(&format!("warm: a fork of the machine captured {captured}")),
+            Progress::Dropped { why } => {
+                self.say(&format!("dropped what was captured, booting cold: {}", plain::line(why, 300)));
+            }
+            Progress::Kept { why_not: None } => self.say("kept the captured machine for the next --warm"),
+            Progress::Kept { why_not: Some(why) } => {
+                self.say(&format!("the captured machine was not kept: {}", plain::line(why, 300)));
+            }
             Progress::Playing { name, about } => {
                 tally.mentioned = 0;
                 self.say(&format!("scenario {name}: {about}"));

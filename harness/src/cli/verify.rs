@@ -33,6 +33,9 @@ pub(crate) struct Args {
     /// Leave these checks out: IDs or globs.
     #[arg(long, value_name = "ID,…", value_delimiter = ',')]
     skip: Vec<String>,
+    /// Fork the machine that an earlier run captured instead of booting, and keep this one's for the next.
+    #[arg(long)]
+    warm: bool,
     /// Play these scenarios: none, all, or names (`kverify scenarios` lists them).
     #[arg(long, value_name = "NAME,…", default_value = "none")]
     scenarios: Scenarios,
@@ -50,6 +53,7 @@ pub(crate) async fn run(args: &Args, shown: Shown) -> anyhow::Result<u8> {
         credential: args.account.credential()?,
         expect: args.expect.clone(),
         filter: Filter::new(&args.only, &args.skip)?,
+        warm: args.warm,
         scenarios: args.scenarios.0.clone(),
         scratch: args.machine.scratch(),
     };

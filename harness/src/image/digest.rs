@@ -1,7 +1,8 @@
 //! SHA-256 of an image: what every verdict is bound to.
 
 use std::{
-    fmt, io,
+    fmt::{self, Write as _},
+    io,
     os::unix::fs::FileExt,
     str::FromStr,
     sync::atomic::{AtomicBool, Ordering},
@@ -75,10 +76,18 @@ impl Image {
     }
 }
 
+/// Bytes as hexadecimal digits in lower case.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // A string takes whatever is written.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("sha256:")?;
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        write!(f, "sha256:{}", hex(&self.0))
     }
 }
 

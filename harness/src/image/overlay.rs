@@ -58,6 +58,12 @@ impl Overlay {
         self.unnamed.file()
     }
 
+    /// The open file alone.
+    #[must_use]
+    pub fn into_file(self) -> File {
+        self.unnamed.into_file()
+    }
+
     /// Size of the disk, in bytes.
     #[must_use]
     pub fn virtual_size(&self) -> u64 {

@@ -121,6 +121,12 @@ impl Unnamed {
         &self.file
     }
 
+    /// The open file alone.
+    #[must_use]
+    pub fn into_file(self) -> File {
+        self.file
+    }
+
     /// A path by which a process of the same user opens it; valid as long as `self` lives.
     #[must_use]
     pub fn fd_path(&self) -> PathBuf {

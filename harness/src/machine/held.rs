@@ -2,7 +2,13 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use super::{argv::Disk, memfd::Memfd, snapshot::Frozen, start::layer};
+use super::{
+    argv::Disk,
+    memfd::Memfd,
+    process::path_of,
+    snapshot::Frozen,
+    start::{layer, path_of_blob},
+};
 use crate::image::{Image, Overlay, Unnamed};
 
 /// The files of one machine.
@@ -33,15 +39,20 @@ pub(super) struct Cold {
 }
 
 impl Held {
-    /// Its disk, its firmware variables and its volumes, for another machine to begin from.
-    pub(super) fn parts(&self) -> Option<(Disk, &Unnamed, &[Unnamed])> {
+    /// Its disk, and the paths of its firmware variables and volumes, for another machine to begin from.
+    pub(super) fn parts(&self) -> Option<(Disk, String, Vec<String>)> {
         let (overlay, below, vars, volumes) = match self {
             Self::Written { .. } => return None,
-            Self::Cold(cold) => (&cold.overlay, vec![layer(&cold.image)], &cold.vars, &cold.volumes),
-            Self::Fork { overlay, vars, frozen } => (overlay, frozen.below(), vars, &frozen.cold.volumes),
+            Self::Cold(cold) => {
+                let volumes = cold.volumes.iter().map(path_of_blob).collect();
+                (&cold.overlay, vec![layer(&cold.image)], &cold.vars, volumes)
+            }
+            Self::Fork { overlay, vars, frozen } => {
+                (overlay, frozen.below(), vars, frozen.files.volumes.iter().map(path_of).collect())
+            }
         };
         let disk = Disk { overlay: overlay.fd_path().display().to_string(), below, durable: true };
-        Some((disk, vars, volumes))
+        Some((disk, path_of_blob(vars), volumes))
     }
 
     /// Size of its disk when it started, in bytes; nothing is known of a disk of the caller's.
@@ -58,7 +69,7 @@ impl Held {
         match self {
             Self::Written { .. } => false,
             Self::Cold(cold) => cold.network,
-            Self::Fork { frozen, .. } => frozen.cold.network,
+            Self::Fork { frozen, .. } => frozen.kept.network,
         }
     }
 }

@@ -11,7 +11,6 @@ use super::{
     firmware::Firmware,
     held::Held,
     launch::launch,
-    start::path_of_blob,
 };
 
 /// A machine whose power is off. Its disk is as it was left.
@@ -85,10 +84,10 @@ impl Off {
         let none = || StartError::Restore("the caller's own disk is not started again".to_owned());
         let (disk, vars, volumes) = held.parts().ok_or_else(none)?;
         let parts = Parts {
-            pflash: Pflash { code: &firmware.code, vars: path_of_blob(vars) },
+            pflash: Pflash { code: &firmware.code, vars },
             console: String::new(),
             disk,
-            volumes: volumes.iter().map(path_of_blob).collect(),
+            volumes,
             cdrom: None,
             network: held.network(),
             reset_ends: false,

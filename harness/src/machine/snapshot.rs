@@ -3,10 +3,11 @@
 //! QEMU calls it VM templating: the memory is a file that nobody writes any more, the state of the devices a few MiB
 //! beside it, and each fork maps that memory privately, so that it pays only for the pages it changes.
 
-use std::{sync::Arc, time::Duration};
+use std::{fs::File, path::PathBuf, sync::Arc, time::Duration};
 
 use jiff::{Timestamp, Unit};
 use qapi::qmp as command;
+use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
 
 use super::{
@@ -16,11 +17,12 @@ use super::{
     held::{Cold, Held},
     launch::{launch, refusal},
     memfd::Memfd,
+    process::path_of,
     qmp::{Qmp, QmpError},
     spec::{Accel, Spec},
     start::{layer, path_of_blob},
 };
-use crate::image::{Overlay, Unnamed};
+use crate::image::{Image, Overlay, Unnamed};
 
 /// How long the state may take to be written or read; it is all of a guest's memory, where that cannot be mapped.
 const LIMIT: Duration = Duration::from_mins(2);
@@ -53,27 +55,41 @@ pub struct NotCaptured {
 
 /// A captured machine. Clones share it.
 #[derive(Clone)]
-pub struct Snapshot(Arc<Frozen>);
+pub struct Snapshot(pub(super) Arc<Frozen>);
 
 /// What is left of a captured machine; nothing of it is ever written again.
 pub(super) struct Frozen {
-    pub(super) cold: Cold,
-    stream: Stream,
-    spec: Spec,
-    accel: (Accel, String),
-    at: Timestamp,
+    pub(super) image: Arc<Image>,
+    pub(super) files: Files,
+    pub(super) kept: Kept,
+    /// The folder for files without names.
+    pub(super) scratch: PathBuf,
 }
 
-impl Frozen {
-    /// What is under the disk of a fork.
-    pub(super) fn below(&self) -> Vec<(String, String)> {
-        vec![layer(&self.cold.image), (self.cold.overlay.fd_path().display().to_string(), "qcow2".to_owned())]
-    }
+/// The files of a captured machine.
+pub(super) struct Files {
+    /// The overlay over the image.
+    pub(super) overlay: File,
+    /// Firmware variables.
+    pub(super) vars: File,
+    /// Read-only volumes.
+    pub(super) volumes: Vec<File>,
+    /// The guest's memory.
+    pub(super) memory: File,
+    /// The state of its devices, and its memory where forks cannot map that.
+    pub(super) stream: File,
 }
 
-/// The state of a captured machine's devices, and its memory where forks cannot map that.
-struct Stream {
-    file: Memfd,
+/// What else there is to know of a captured machine.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Kept {
+    pub(super) spec: Spec,
+    pub(super) accel: Accel,
+    pub(super) accel_why: String,
+    pub(super) network: bool,
+    pub(super) disk_bytes: u64,
+    pub(super) at: Timestamp,
     way: Way,
     /// Whether forks map the memory.
     mapped: bool,
@@ -81,8 +97,24 @@ struct Stream {
     rom: bool,
 }
 
+impl Frozen {
+    /// What is under the disk of a fork.
+    pub(super) fn below(&self) -> Vec<(String, String)> {
+        vec![layer(&self.image), (path_of(&self.files.overlay), "qcow2".to_owned())]
+    }
+}
+
+/// A stream that was written.
+struct Stream {
+    file: File,
+    way: Way,
+    mapped: bool,
+    rom: bool,
+}
+
 /// How a stream is written and read.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 enum Way {
     /// As a file, since QEMU 8.2.
     File,
@@ -124,10 +156,27 @@ impl Machine {
             }
         };
         let now = Timestamp::now();
-        let at = now.round(Unit::Second).unwrap_or(now);
-        let (spec, accel) = (self.spec.clone(), (self.accel, self.accel_why.clone()));
+        let kept = Kept {
+            spec: self.spec.clone(),
+            accel: self.accel,
+            accel_why: self.accel_why.clone(),
+            network: self.held.network(),
+            disk_bytes: self.disk_bytes,
+            at: now.round(Unit::Second).unwrap_or(now),
+            way: stream.way,
+            mapped: stream.mapped,
+            rom: stream.rom,
+        };
         let Held::Cold(cold) = self.end().await else { unreachable!("looked at above") };
-        Ok(Snapshot(Arc::new(Frozen { cold: *cold, stream, spec, accel, at })))
+        let Cold { image, overlay, vars, volumes, memory, scratch, .. } = *cold;
+        let files = Files {
+            overlay: overlay.into_file(),
+            vars: vars.into_file(),
+            volumes: volumes.into_iter().map(Unnamed::into_file).collect(),
+            memory: memory.into_file(),
+            stream: stream.file,
+        };
+        Ok(Snapshot(Arc::new(Frozen { image, files, kept, scratch })))
     }
 
     /// Lets a restored machine go.
@@ -144,15 +193,7 @@ impl Snapshot {
     /// When it was captured.
     #[must_use]
     pub fn at(&self) -> Timestamp {
-        self.0.at
-    }
-
-    /// Bytes of memory that it takes, once for all forks.
-    ///
-    /// # Errors
-    /// What the system says.
-    pub fn bytes(&self) -> std::io::Result<u64> {
-        Ok(self.0.cold.memory.allocated()? + self.0.stream.file.allocated()?)
+        self.0.kept.at
     }
 
     /// A machine that goes on from here, with a disk of its own.
@@ -171,13 +212,13 @@ impl Snapshot {
     /// [`StartError`] where it cannot be started, or does not take the state.
     pub async fn restore(&self) -> Result<Machine, StartError> {
         let frozen = &self.0;
-        let Frozen { cold, stream, spec, accel, .. } = frozen.as_ref();
+        let Frozen { files, kept, scratch, .. } = frozen.as_ref();
         let firmware = Firmware::find()?;
-        let vars = Unnamed::copy_of(&cold.scratch, "firmware variables", &cold.vars.fd_path())?;
-        let overlay = Overlay::create(&cold.scratch, cold.overlay.virtual_size())?;
+        let vars = Unnamed::copy_of(scratch, "firmware variables", path_of(&files.vars).as_ref())?;
+        let overlay = Overlay::create(scratch, kept.disk_bytes)?;
         let below = frozen.below();
-        let memory = if stream.mapped {
-            Memory::PrivateOf { path: cold.memory.path(), rom: stream.rom }
+        let memory = if kept.mapped {
+            Memory::PrivateOf { path: path_of(&files.memory), rom: kept.rom }
         } else {
             Memory::Streamed
         };
@@ -185,14 +226,14 @@ impl Snapshot {
             pflash: Pflash { code: &firmware.code, vars: path_of_blob(&vars) },
             console: String::new(),
             disk: Disk { overlay: overlay.fd_path().display().to_string(), below, durable: true },
-            volumes: cold.volumes.iter().map(path_of_blob).collect(),
+            volumes: files.volumes.iter().map(path_of).collect(),
             cdrom: None,
-            network: cold.network,
+            network: kept.network,
             reset_ends: false,
             memory,
         };
-        let running = launch(spec, accel.0, parts).await?;
-        if let Err(error) = read_state(&running.qmp, stream).await {
+        let running = launch(&kept.spec, kept.accel, parts).await?;
+        if let Err(error) = read_state(&running.qmp, frozen).await {
             return Err(match error {
                 StreamError::Qmp(error) => match refusal(error, &running.process).await {
                     StartError::Refused { complaints, .. } => StartError::Restore(complaints),
@@ -202,7 +243,7 @@ impl Snapshot {
             });
         }
         let held = Held::Fork { overlay, vars, frozen: Arc::clone(frozen) };
-        let machine = Machine::assemble(running, spec, accel.clone(), held).await?;
+        let machine = Machine::assemble(running, &kept.spec, (kept.accel, kept.accel_why.clone()), held).await?;
         machine.settle();
         Ok(machine)
     }
@@ -246,7 +287,7 @@ async fn write_state(qmp: &Qmp) -> Result<Stream, CaptureError> {
         match qmp.call(migrate, QMP_LIMIT).await {
             Ok(_) => {
                 done(qmp).await?;
-                return Ok(Stream { file, way, mapped, rom });
+                return Ok(Stream { file: file.into_file(), way, mapped, rom });
             }
             // A QEMU that does not know the way says so; one that cannot do it says it of both.
             Err(error @ QmpError::Refused(..)) => refused = Some(error),
@@ -256,11 +297,11 @@ async fn write_state(qmp: &Qmp) -> Result<Stream, CaptureError> {
     Err(CaptureError::Refused(refused.map_or_else(String::new, |error| error.to_string())))
 }
 
-async fn read_state(qmp: &Qmp, stream: &Stream) -> Result<(), StreamError> {
-    if stream.mapped && !ignore_shared(qmp).await {
+async fn read_state(qmp: &Qmp, frozen: &Frozen) -> Result<(), StreamError> {
+    if frozen.kept.mapped && !ignore_shared(qmp).await {
         return Err(StreamError::Failed("this qemu cannot map the memory of another machine".to_owned()));
     }
-    let uri = stream.way.back(&stream.file.path());
+    let uri = frozen.kept.way.back(&path_of(&frozen.files.stream));
     qmp.call(command::migrate_incoming { channels: None, exit_on_error: None, uri: Some(uri) }, QMP_LIMIT).await?;
     done(qmp).await
 }

@@ -3,9 +3,11 @@
 use std::{fmt, str::FromStr, time::Duration};
 
 use kverify_checks::scenarios::Bus;
+use serde::{Deserialize, Serialize};
 
 /// The hardware that a guest is given.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Spec {
     /// Memory in MiB.
     pub memory_mib: u64,
@@ -20,7 +22,8 @@ pub struct Spec {
 }
 
 /// The caller's choice of accelerator.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum AccelChoice {
     /// KVM if a guest really runs on it, else TCG.
     #[default]
@@ -32,7 +35,8 @@ pub enum AccelChoice {
 }
 
 /// How a guest's instructions are run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Accel {
     /// By the host's CPU.
     Kvm,

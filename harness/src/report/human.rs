@@ -32,11 +32,10 @@ pub fn table(report: &Report, style: &Style) -> String {
         page.notes(report);
         page.skips(&report.outcomes);
         page.gap();
-        let (forks, booted): (Vec<_>, Vec<_>) = report.machines.iter().partition(|machine| machine.is_fork());
-        for machine in booted {
-            page.machine(machine, report);
+        if let Some((first, forks)) = report.machines.split_first() {
+            page.machine(first, report);
+            page.forks(forks);
         }
-        page.forks(&forks);
     }
     page.gap();
     page.verdict(report);
@@ -83,7 +82,7 @@ impl Page<'_> {
         let line = |text: &str| plain::line(text, 300);
         let cpus = if machine.cpus == 1 { "CPU" } else { "CPUs" };
         let said = format!(
-            "{}: {} ({}), {} {cpus}, {} MiB, {}, QEMU {}, {} boot",
+            "{}: {} ({}), {} {cpus}, {} MiB, {}, QEMU {}, {}",
             line(&machine.id),
             line(&machine.accelerator),
             line(&machine.accelerator_why),
@@ -91,7 +90,11 @@ impl Page<'_> {
             machine.memory_mib,
             line(&machine.firmware),
             line(&machine.qemu),
-            line(&machine.boot),
+            if machine.is_fork() {
+                line(&machine.boot).replace('_', " ")
+            } else {
+                format!("{} boot", line(&machine.boot))
+            },
         );
         self.hanging(0, 9, Ink::Strong, "machine", &said);
         let way = match (machine.carrier, machine.access) {
@@ -106,7 +109,7 @@ impl Page<'_> {
         }
         let timings = &machine.timings;
         let spans = [
-            ("login after", timings.login),
+            (if machine.is_fork() { "first answer after" } else { "login after" }, timings.login),
             ("settled after", timings.settled),
             ("quick checks", timings.quick_checks),
             ("capture", timings.capture),
@@ -118,7 +121,7 @@ impl Page<'_> {
         self.hanging(0, 9, Ink::Strong, "time", &spans.join(", "));
     }
 
-    fn forks(&mut self, forks: &[&MachineRecord]) {
+    fn forks(&mut self, forks: &[MachineRecord]) {
         let Some(first) = forks.first() else { return };
         let answers = forks.iter().filter_map(|fork| fork.timings.login);
         let slowest = answers.fold(None, |slowest: Option<f64>, one| Some(slowest.map_or(one, |most| most.max(one))));

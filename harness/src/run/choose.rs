@@ -1,9 +1,14 @@
-//! What the guest says it is, for choosing an expectation where the caller named none.
+//! The expectation of a run: named by the caller, or chosen by what the guest says it is.
 
-use serde::Deserialize;
+use kverify_checks::{Book, expect::Resolved};
+use serde::{Deserialize, Serialize};
+
+use super::RunError;
+use crate::{book, report::ChosenBy};
 
 /// The name of an installed system, by its own word.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct GuestName {
     /// `ID` of os-release.
     pub id: Option<String>,
@@ -34,6 +39,30 @@ impl GuestName {
             profile: metadata.and_then(|metadata| metadata.profile),
         }
     }
+}
+
+/// The expectation that the caller names, read before anything is started.
+pub(super) fn given(book: &mut Book, expect: Option<&str>) -> Result<Option<Resolved>, RunError> {
+    let Some(expect) = expect else { return Ok(None) };
+    let name = if book::is_file(expect) { book::add_file(book, expect.as_ref())? } else { expect.to_owned() };
+    Ok(Some(book.resolve(&name)?))
+}
+
+pub(super) fn expectation(
+    book: &Book,
+    given: Option<Resolved>,
+    name: &GuestName,
+) -> Result<(Resolved, ChosenBy), RunError> {
+    if let Some(given) = given {
+        return Ok((given, ChosenBy::Caller));
+    }
+    let id = name.id.as_deref();
+    let version = name.version_id.as_deref();
+    let chosen = id.and_then(|id| book::choose_by_os_release(book, id, version, name.profile.as_deref()));
+    Ok(match chosen {
+        Some(name) => (book.resolve(&name)?, ChosenBy::Guest),
+        None => (book.resolve("golden")?, ChosenBy::Nobody),
+    })
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! Digests that tell whether two reports asked the same and wanted the same.
 
-use std::fmt::Write as _;
-
 use kverify_checks::{Expectation, all};
 use sha2::{Digest, Sha256};
+
+use crate::image::hex;
 
 /// SHA-256 over the ID and the probes of every built-in check.
 pub(crate) fn check_set() -> String {
@@ -16,7 +16,7 @@ pub(crate) fn check_set() -> String {
         }
         hash.update([1]);
     }
-    hex(&hash.finalize())
+    format!("sha256:{}", hex(&hash.finalize()))
 }
 
 /// SHA-256 over the merged values of an expectation.
@@ -24,14 +24,7 @@ pub(crate) fn expectation_digest(expectation: &Expectation) -> String {
     let mut hash = Sha256::new();
     // Keys in the order of the struct, so that the same values always give the same text.
     hash.update(serde_json::to_vec(expectation).unwrap_or_default());
-    hex(&hash.finalize())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold("sha256:".to_owned(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    format!("sha256:{}", hex(&hash.finalize()))
 }
 
 #[cfg(test)]

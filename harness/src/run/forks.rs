@@ -119,29 +119,33 @@ pub(crate) async fn ask(snapshot: &Snapshot, tasks: Vec<Task>, at_once: usize, m
     }
 }
 
-async fn ask_one(snapshot: &Snapshot, done: &mut Done) -> Result<Vec<Output>, String> {
+/// A fork that answers.
+pub(crate) async fn fork(snapshot: &Snapshot) -> Result<(Machine, Session), String> {
     let mut machine = snapshot.fork().await.map_err(|error| format!("no fork: {error}"))?;
     let port = machine.take_port().ok_or("the fork has no port")?;
     let session = Session::Port(PortShell::open(port).map_err(|error| error.to_string())?);
+    let deaf = |error: &dyn std::fmt::Display| format!("the fork does not answer: {error}");
+    tokio::select! {
+        answer = session.script("true", AGENT_LIMIT) => answer.map_err(|error| deaf(&error))?,
+        end = machine.over() => return Err(end.map_or_else(|error| error.to_string(), |end| deaf(&end))),
+    };
+    Ok((machine, session))
+}
+
+async fn ask_one(snapshot: &Snapshot, done: &mut Done) -> Result<Vec<Output>, String> {
+    let (machine, session) = fork(snapshot).await?;
+    done.first_answer = Some(machine.age());
+    let begun = Instant::now();
     let answered = tokio::select! {
-        answered = converse(&machine, &session, done) => answered,
+        answered = session.ask(&done.task.probes, |_| ()) => answered.map_err(|error| error.to_string()),
         end = machine.over() => Err(match end {
             Ok(end) => format!("the fork ended while it was asked: {end}"),
             Err(error) => error.to_string(),
         }),
     };
+    done.asked = answered.is_ok().then(|| begun.elapsed());
     answered.map_err(|why| match machine.console().tail(TAIL).join(" | ") {
         tail if tail.is_empty() => why,
         tail => format!("{why}; its console: {tail}"),
     })
-}
-
-async fn converse(machine: &Machine, session: &Session, done: &mut Done) -> Result<Vec<Output>, String> {
-    let deaf = |error| format!("the fork does not answer: {error}");
-    session.script("true", AGENT_LIMIT).await.map_err(deaf)?;
-    done.first_answer = Some(machine.age());
-    let begun = Instant::now();
-    let answers = session.ask(&done.task.probes, |_| ()).await.map_err(|error| error.to_string())?;
-    done.asked = Some(begun.elapsed());
-    Ok(answers)
 }

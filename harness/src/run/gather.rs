@@ -11,14 +11,13 @@ use super::plan::Planned;
 /// How much of each output stream the record keeps; the evidence files keep all of it.
 const IN_RECORD: usize = 2048;
 
-/// The name of the machine that was booted.
-pub(crate) const COLD: &str = "cold-1";
-
 /// Everything that was answered.
 #[derive(Default)]
 pub(crate) struct Answers {
+    /// The machine that was asked where nothing else is said.
+    machine: String,
     outputs: HashMap<Source, Output>,
-    /// The machine that a fact was gathered on, where it was not the one that booted.
+    /// The machine that a fact was gathered on, where it was another.
     elsewhere: HashMap<&'static str, String>,
     /// Why a fact could not be gathered.
     failed: HashMap<&'static str, String>,
@@ -26,6 +25,11 @@ pub(crate) struct Answers {
 }
 
 impl Answers {
+    /// Answers of a machine of this name.
+    pub(crate) fn of(machine: &str) -> Self {
+        Self { machine: machine.to_owned(), ..Self::default() }
+    }
+
     pub(crate) fn add(&mut self, source: Source, output: Output) {
         self.outputs.insert(source, output);
     }
@@ -47,7 +51,7 @@ impl Answers {
         if (fact.probes)().iter().all(of_image) {
             return None;
         }
-        Some(self.elsewhere.get(fact.id).cloned().unwrap_or_else(|| COLD.to_owned()))
+        Some(self.elsewhere.get(fact.id).cloned().unwrap_or_else(|| self.machine.clone()))
     }
 
     /// The full answers behind a check, in the order of its fact's probes.

@@ -36,9 +36,19 @@ pub(crate) fn boot(machine: &Machine, reached: &Reached) -> (Source, Output) {
     (Source::Machine(MachineAspect::Boot), output)
 }
 
+/// How a boot went of which an earlier run said this.
+pub(crate) fn boot_of(record: &str) -> (Source, Output) {
+    (Source::Machine(MachineAspect::Boot), said(record.to_owned()))
+}
+
 /// The console so far.
 pub(crate) fn console(machine: &Machine) -> (Source, Output) {
-    (Source::Console, said(String::from_utf8_lossy(&machine.console().bytes()).into_owned()))
+    console_of(&machine.console().bytes())
+}
+
+/// A console that said this.
+pub(crate) fn console_of(bytes: &[u8]) -> (Source, Output) {
+    (Source::Console, said(String::from_utf8_lossy(bytes).into_owned()))
 }
 
 fn said(stdout: String) -> Output {

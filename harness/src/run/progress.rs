@@ -40,10 +40,13 @@ pub enum Progress {
         /// `quick` or `deep`.
         what: &'static str,
     },
-    /// The machine was captured; the rest is asked of forks of it.
+    /// The machine was captured.
     Captured {
         /// Time that it took.
         took: Duration,
+    },
+    /// The rest is asked of forks.
+    Forking {
         /// How many facts are gathered on forks.
         forks: usize,
         /// How many forks are alive at once.
@@ -55,6 +58,21 @@ pub enum Progress {
     NotCaptured {
         /// Why.
         why: String,
+    },
+    /// A machine that an earlier run captured is forked instead of booted.
+    Warm {
+        /// When it was captured (RFC 3339).
+        captured: String,
+    },
+    /// What an earlier run captured cannot be used, and is gone.
+    Dropped {
+        /// Why.
+        why: String,
+    },
+    /// The captured machine was kept for the next run, or was not.
+    Kept {
+        /// Why not.
+        why_not: Option<String>,
     },
     /// A scenario begins.
     Playing {

@@ -4,10 +4,10 @@ use std::{path::Path, time::Instant};
 
 use super::{
     Progress, RunError,
+    ask::ask,
     forks::{self, Done, NotForked, Task},
     gather::Answers,
     plan::Plan,
-    verify::ask,
 };
 use crate::{
     machine::{Machine, Snapshot},
@@ -19,9 +19,11 @@ use crate::{
 pub(super) struct Rest<'a> {
     pub(super) machine: Machine,
     pub(super) session: Session,
+    /// The captured machine, where this one is a fork of it already.
+    pub(super) captured: Option<Snapshot>,
     pub(super) scratch: &'a Path,
-    /// Whether scenarios are to be played on forks too.
-    pub(super) scenarios: bool,
+    /// Whether the captured machine is wanted for more than this.
+    pub(super) wanted: bool,
 }
 
 impl Rest<'_> {
@@ -36,27 +38,37 @@ impl Rest<'_> {
     ) -> Result<(Option<Snapshot>, Vec<MachineRecord>), RunError> {
         let tasks = plan.fork_facts().into_iter().filter(|(_, probes)| !probes.is_empty());
         let tasks: Vec<_> = tasks.map(|(fact, probes)| Task { fact, probes }).collect();
-        let Self { machine, session, scratch, scenarios } = self;
-        if tasks.is_empty() && !scenarios {
-            return Ok((None, Vec::new()));
+        let Self { machine, session, captured, scratch, wanted } = self;
+        if tasks.is_empty() && !wanted {
+            return Ok((captured, Vec::new()));
         }
         let begun = Instant::now();
-        let snapshot = match forks::capture(machine, &session).await {
-            Ok(snapshot) => snapshot,
-            Err(NotForked { machine, why }) => {
-                progress(Progress::NotCaptured { why: why.clone() });
-                record.not_captured = Some(why);
-                for task in tasks {
-                    ask(&session, &machine, task.probes, "deep", answers, progress).await?;
+        let snapshot = if let Some(snapshot) = captured {
+            drop((machine, session));
+            snapshot
+        } else {
+            match forks::capture(machine, &session).await {
+                Ok(snapshot) => {
+                    let took = begun.elapsed();
+                    record.timings.capture = Some(took.as_secs_f64());
+                    progress(Progress::Captured { took });
+                    snapshot
                 }
-                return Ok((None, Vec::new()));
+                Err(NotForked { machine, why }) => {
+                    progress(Progress::NotCaptured { why: why.clone() });
+                    record.not_captured = Some(why);
+                    for task in tasks {
+                        ask(&session, &machine, task.probes, "deep", answers, progress).await?;
+                    }
+                    return Ok((None, Vec::new()));
+                }
             }
         };
-        let took = begun.elapsed();
-        record.timings.capture = Some(took.as_secs_f64());
         let (at_once, limit) = forks::at_once(scratch);
         let at_once = at_once.min(tasks.len()).max(1);
-        progress(Progress::Captured { took, forks: tasks.len(), at_once, limit });
+        if !tasks.is_empty() {
+            progress(Progress::Forking { forks: tasks.len(), at_once, limit });
+        }
         let mut records = Vec::new();
         forks::ask(&snapshot, tasks, at_once, |done| {
             records.push(fork(record, &snapshot, &done));

@@ -10,11 +10,11 @@ use kverify_checks::{
     scenarios::{Bus, Scenario},
 };
 
-use super::{Progress, RunError, boot::boot, reach::Reached, way_in::WayIn};
+use super::{Progress, RunError, boot::boot, forks, reach::Reached, way_in::WayIn};
 use crate::{
     image::Image,
     machine::{Machine, Snapshot, Spec},
-    session::{PortShell, Session},
+    session::Session,
 };
 use actor::{Actor, Trouble};
 
@@ -57,7 +57,7 @@ impl Stage<'_> {
     /// A settled machine for it.
     async fn machine(&self, scenario: &Scenario) -> Result<(Machine, Session), Trouble> {
         match (&self.snapshot, scenario.bus.unwrap_or(self.spec.bus)) {
-            (Some(snapshot), bus) if bus == self.spec.bus => fork(snapshot).await,
+            (Some(snapshot), bus) if bus == self.spec.bus => forks::fork(snapshot).await.map_err(Trouble::Error),
             (_, bus) => self.cold(bus).await,
         }
     }
@@ -72,14 +72,6 @@ impl Stage<'_> {
             Err(error) => Err(Trouble::Error(format!("no machine: {error}"))),
         }
     }
-}
-
-async fn fork(snapshot: &Snapshot) -> Result<(Machine, Session), Trouble> {
-    let error = |error: &dyn std::fmt::Display| Trouble::Error(format!("no fork: {error}"));
-    let mut machine = snapshot.fork().await.map_err(|why| error(&why))?;
-    let port = machine.take_port().ok_or_else(|| error(&"it has no port"))?;
-    let session = PortShell::open(port).map_err(|why| error(&why))?;
-    Ok((machine, Session::Port(session)))
 }
 
 /// The outcome of a scenario that was not played.

@@ -1,38 +1,38 @@
 //! One image, from opening it to its report.
 
-use std::{
-    collections::BTreeMap,
-    path::PathBuf,
-    sync::{Arc, atomic::AtomicBool},
-    time::Instant,
-};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Instant};
 
 use jiff::Timestamp;
 use kverify_checks::{
-    Book, Need, Outcome, Output, Probe, Source,
+    Need, Output, Source,
     expect::{ExpectError, Resolved},
     scenarios::Scenario,
 };
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::spawn_blocking;
 
 use super::{
-    Filter, GuestName, Progress,
-    boot::boot,
+    Filter, Progress,
+    ask::ask,
+    begun::{Begun, State},
+    choose::{expectation, given},
     fingerprint::{check_set, expectation_digest},
-    gather::{Answers, COLD},
+    gather::Answers,
+    hashing::Hashing,
     observed,
     plan::Plan,
-    reach::{ReachError, Reached},
+    reach::ReachError,
     rest::Rest,
-    scenario::{Stage, unplayed},
-    way_in::{NETWORK, WayIn},
+    scenario::Stage,
+    told::Told,
+    warm::{Kept, Warm},
+    way_in::WayIn,
 };
 use crate::{
     book::{self, SheetError},
     image::{Digest, DigestError, Image, ImageError, SeedError},
-    machine::{Machine, MachineError, Spec, StartError},
-    report::{Access, Carrier, Chosen, ChosenBy, Conclusion, MachineRecord, Report, Subject, Timings},
-    session::{Credential, Session, SessionError},
+    machine::{MachineError, Snapshot, Spec, StartError},
+    report::{Chosen, ChosenBy, Conclusion, Report, Subject},
+    session::{Credential, SessionError},
 };
 
 /// What a caller wants verified, and how.
@@ -47,6 +47,8 @@ pub struct Request {
     pub expect: Option<String>,
     /// Which checks are left out.
     pub filter: Filter,
+    /// Whether a machine that an earlier run captured is forked instead of booting, and this one's kept for later.
+    pub warm: bool,
     /// The scenarios that are played.
     pub scenarios: Vec<Scenario>,
     /// The folder for files without names.
@@ -110,93 +112,84 @@ pub enum RunError {
 pub async fn verify(request: &Request, progress: &(dyn Fn(Progress) + Sync)) -> Result<Run, RunError> {
     let started = Timestamp::now();
     let mut book = book::built_in();
-    let given = given_expectation(&mut book, request.expect.as_deref())?;
+    let named = given(&mut book, request.expect.as_deref())?;
     let image = Arc::new(Image::open(&request.image)?);
-    let stop = StopOnDrop(Arc::new(AtomicBool::new(false)));
-    let digest = hash(&image, &stop);
+    let mut hashing = Hashing::begin(&image);
     let offline = Arc::clone(&image);
     let offline = spawn_blocking(move || observed::image(&offline));
     let way_in = WayIn::new(request.credential.clone())?;
-    let (machine, reached) = boot(&image, &request.spec, &way_in, &request.scratch, progress).await?;
-    let name = match &reached {
-        Reached::Settled(arrival) => arrival.name.clone(),
-        Reached::Ended(_) => GuestName::default(),
+    let key = if request.warm {
+        let digest = hashing.digest().await?;
+        Some(Warm::key(&digest.to_string(), &request.spec, &way_in).map_err(host)?)
+    } else {
+        None
     };
-    let (resolved, chosen_by) = expectation(&book, given, &name)?;
+    let begun = begin(request, &image, way_in, key.as_deref(), progress).await?;
+    let (resolved, chosen_by) = expectation(&book, named, &begun.name)?;
     let lacks = [(Need::Dns, "the network around the machine is closed, and has no name server")];
     let plan = Plan::new(&resolved.expectation, &request.filter, &lacks);
-    let mut answers = Answers::default();
+    let mut answers = Answers::of(&begun.record.id);
     for (source, output) in offline.await.map_err(host)? {
         answers.add(source, output);
     }
-    for (source, output) in [observed::boot(&machine, &reached), observed::console(&machine)] {
-        answers.add(source, output);
-    }
+    let booted = begun.boot.1.stdout.clone();
+    let (source, output) = begun.boot.clone();
+    answers.add(source, output);
+    let mut console = begun.console();
+    let (source, output) = observed::console_of(&console);
+    answers.add(source, output);
 
-    let mut record = record(&machine, &way_in);
-    let console = machine.console().clone();
+    let Begun { way_in, name, said_before, mut record, machine, state, entry, .. } = begun;
     let mut told = Told { outcomes: Vec::new(), progress };
     let mut screenshot = None;
     let mut forks = Vec::new();
-    match reached {
-        Reached::Settled(arrival) => {
-            record.timings.login = Some(arrival.login.as_secs_f64());
-            record.timings.settled = Some(arrival.settled.as_secs_f64());
+    match state {
+        State::Settled(session, captured) => {
             let begun = Instant::now();
-            ask(&arrival.session, &machine, plan.machine_probes(), "quick", &mut answers, progress).await?;
-            let (source, output) = observed::console(&machine);
+            ask(&session, &machine, plan.machine_probes(), "quick", &mut answers, progress).await?;
+            console = [said_before, machine.console().bytes()].concat();
+            let (source, output) = observed::console_of(&console);
             answers.add(source, output);
             told.judge(&mut answers, &plan, &resolved, true, None);
             record.timings.quick_checks = Some(begun.elapsed().as_secs_f64());
+            let booted_now = captured.is_none();
             let begun = Instant::now();
-            let scenarios = !request.scenarios.is_empty();
-            let rest = Rest { machine, session: arrival.session, scratch: &request.scratch, scenarios };
+            let scratch = request.scratch.as_path();
+            let wanted = !request.scenarios.is_empty() || (request.warm && booted_now);
+            let rest = Rest { machine, session, captured, scratch, wanted };
             let snapshot;
             (snapshot, forks) = rest.ask(&plan, &mut answers, &mut record, progress).await?;
             told.judge(&mut answers, &plan, &resolved, false, None);
             record.timings.deep_checks = Some(begun.elapsed().as_secs_f64());
-            let (spec, scratch) = (&request.spec, request.scratch.as_path());
-            let (way_in, image, resolved) = (&way_in, &image, &resolved);
+            if let (Some(key), Some(snapshot), true) = (&key, &snapshot, booted_now) {
+                let kept = Kept { seed: way_in.seed().cloned(), name, boot: booted, record: record.clone() };
+                keep(key.clone(), snapshot.clone(), kept, console.clone(), progress).await;
+            }
+            let (spec, way_in, image, resolved) = (&request.spec, &way_in, &image, &resolved);
             let stage = Stage { image, spec, way_in, scratch, resolved, snapshot, progress };
             for scenario in &request.scenarios {
                 told.tell(stage.play(scenario).await);
             }
         }
-        Reached::Ended(end) => {
+        State::Ended(end) => {
             // A machine that QEMU itself lost has no screen; the console says what there is to say.
             screenshot = machine.screenshot().await.ok();
             let why = format!("not asked: {end}");
-            for on_machine in [true, false] {
-                told.judge(&mut answers, &plan, &resolved, on_machine, Some(&why));
-            }
-            for scenario in &request.scenarios {
-                told.tell(unplayed(scenario, &why));
-            }
-            record.carrier = Carrier::None;
-            record.console_tail = console.tail(12);
-            drop(machine);
+            told.unasked(&mut answers, &plan, &resolved, &request.scenarios, &why);
+            record.console_tail = machine.console().tail(12);
+            console = machine.console().bytes();
         }
     }
+    drop(entry);
     let mut outcomes = told.outcomes;
     outcomes.sort_by(|one, other| one.check.cmp(&other.check));
-    let console = console.bytes();
     progress(Progress::Hashing);
-    let digest = digest.await.map_err(host)??;
+    let digest = hashing.digest().await?;
     image.unchanged()?;
     let report = Report {
         kverify: env!("CARGO_PKG_VERSION").to_owned(),
-        subject: Subject {
-            name: image.name(),
-            digest: digest.to_string(),
-            bytes: image.file_size(),
-            format: image.format().to_string(),
-            disk_bytes: image.virtual_size(),
-        },
-        expectation: Chosen {
-            name: resolved.name.clone(),
-            chosen_by,
-            digest: expectation_digest(&resolved.expectation),
-        },
+        subject: subject(&image, digest),
+        expectation: chosen(&resolved, chosen_by),
         check_set: check_set(),
         machines: [vec![record], forks].concat(),
         verdict: Conclusion::of(&outcomes),
@@ -207,126 +200,59 @@ pub async fn verify(request: &Request, progress: &(dyn Fn(Progress) + Sync)) -> 
     Ok(Run { report, console, answers: answers.by_check(plan.checks.iter()), screenshot })
 }
 
+fn subject(image: &Image, digest: Digest) -> Subject {
+    Subject {
+        name: image.name(),
+        digest: digest.to_string(),
+        bytes: image.file_size(),
+        format: image.format().to_string(),
+        disk_bytes: image.virtual_size(),
+    }
+}
+
+fn chosen(resolved: &Resolved, chosen_by: ChosenBy) -> Chosen {
+    Chosen { name: resolved.name.clone(), chosen_by, digest: expectation_digest(&resolved.expectation) }
+}
+
+/// Forks a machine that was kept under this key, or boots one.
+async fn begin(
+    request: &Request,
+    image: &Arc<Image>,
+    way_in: WayIn,
+    key: Option<&str>,
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Result<Begun, RunError> {
+    let dropped = |why| progress(Progress::Dropped { why });
+    if let Some(key) = key {
+        match Warm::of_user().map_err(host)?.find(key, image, &request.scratch) {
+            Ok(None) => {}
+            Err(why) => dropped(why),
+            Ok(Some(entry)) => {
+                progress(Progress::Warm { captured: entry.snapshot.at().to_string() });
+                match Begun::warm(entry, way_in).await {
+                    Ok(begun) => return Ok(begun),
+                    Err((why, way_in)) => {
+                        dropped(why);
+                        Warm::of_user().and_then(|warm| warm.drop(key)).map_err(host)?;
+                        return Begun::cold(image, &request.spec, way_in, &request.scratch, progress).await;
+                    }
+                }
+            }
+        }
+    }
+    Begun::cold(image, &request.spec, way_in, &request.scratch, progress).await
+}
+
+/// Keeps a captured machine for later runs; that it cannot be kept changes nothing of this one.
+async fn keep(key: String, snapshot: Snapshot, kept: Kept, console: Vec<u8>, progress: &(dyn Fn(Progress) + Sync)) {
+    let written = spawn_blocking(move || {
+        let warm = Warm::of_user().map_err(|error| error.to_string())?;
+        warm.keep(&key, &snapshot, &kept, &console)
+    });
+    let why_not = written.await.unwrap_or_else(|error| Err(error.to_string())).err();
+    progress(Progress::Kept { why_not });
+}
+
 fn host(error: impl std::fmt::Display) -> RunError {
     RunError::Host(error.to_string())
-}
-
-/// The expectation that the caller names, read before anything is started.
-fn given_expectation(book: &mut Book, expect: Option<&str>) -> Result<Option<Resolved>, RunError> {
-    let Some(expect) = expect else { return Ok(None) };
-    let name = if book::is_file(expect) { book::add_file(book, expect.as_ref())? } else { expect.to_owned() };
-    Ok(Some(book.resolve(&name)?))
-}
-
-fn expectation(book: &Book, given: Option<Resolved>, name: &GuestName) -> Result<(Resolved, ChosenBy), RunError> {
-    if let Some(given) = given {
-        return Ok((given, ChosenBy::Caller));
-    }
-    let id = name.id.as_deref();
-    let version = name.version_id.as_deref();
-    let chosen = id.and_then(|id| book::choose_by_os_release(book, id, version, name.profile.as_deref()));
-    Ok(match chosen {
-        Some(name) => (book.resolve(&name)?, ChosenBy::Guest),
-        None => (book.resolve("golden")?, ChosenBy::Nobody),
-    })
-}
-
-/// Ends the hashing when a run is given up.
-struct StopOnDrop(Arc<AtomicBool>);
-
-impl Drop for StopOnDrop {
-    fn drop(&mut self) {
-        self.0.store(true, std::sync::atomic::Ordering::Relaxed);
-    }
-}
-
-fn hash(image: &Arc<Image>, stop: &StopOnDrop) -> JoinHandle<Result<Digest, DigestError>> {
-    let (image, stop) = (Arc::clone(image), Arc::clone(&stop.0));
-    spawn_blocking(move || image.digest(|_| (), &stop))
-}
-
-/// Asks the machine itself.
-pub(super) async fn ask(
-    session: &Session,
-    machine: &Machine,
-    probes: Vec<Probe>,
-    what: &'static str,
-    answers: &mut Answers,
-    progress: &(dyn Fn(Progress) + Sync),
-) -> Result<(), RunError> {
-    let of = probes.len();
-    if of == 0 {
-        return Ok(());
-    }
-    let (sender, mut done) = tokio::sync::mpsc::unbounded_channel();
-    let asked = session.ask(&probes, move |number| {
-        // Nobody counts any more once the answer is there.
-        let _ = sender.send(number);
-    });
-    let count = async {
-        let mut count = 0;
-        while done.recv().await.is_some() {
-            count += 1;
-            progress(Progress::Asking { done: count, of, what });
-        }
-        std::future::pending::<()>().await;
-    };
-    progress(Progress::Asking { done: 0, of, what });
-    let outputs = tokio::select! {
-        outputs = asked => outputs?,
-        end = machine.over() => return Err(host(format_args!("the machine ended while it was asked: {}", end?))),
-        () = count => unreachable!("it counts for ever"),
-    };
-    for (probe, output) in probes.into_iter().zip(outputs) {
-        answers.add(probe.source, output);
-    }
-    Ok(())
-}
-
-/// The record of a machine that has just been booted.
-fn record(machine: &Machine, way_in: &WayIn) -> MachineRecord {
-    let (accel, why) = machine.accel();
-    MachineRecord {
-        id: COLD.to_owned(),
-        memory_mib: machine.spec().memory_mib,
-        cpus: machine.spec().cpus,
-        firmware: "uefi".to_owned(),
-        accelerator: accel.to_string(),
-        accelerator_why: why.to_owned(),
-        qemu: machine.qemu().to_owned(),
-        boot: "cold".to_owned(),
-        carrier: Carrier::Ssh,
-        access: if way_in.seeded() { Access::Seeded } else { Access::Own },
-        network: NETWORK.to_owned(),
-        timings: Timings::default(),
-        not_captured: None,
-        console_tail: Vec::new(),
-    }
-}
-
-/// The outcomes so far, each told as it comes.
-struct Told<'a> {
-    outcomes: Vec<Outcome>,
-    progress: &'a (dyn Fn(Progress) + Sync),
-}
-
-impl Told<'_> {
-    /// Judges what the machine itself answers, or else the rest.
-    fn judge(
-        &mut self,
-        answers: &mut Answers,
-        plan: &Plan,
-        resolved: &Resolved,
-        on_machine: bool,
-        unasked: Option<&str>,
-    ) {
-        for planned in plan.checks.iter().filter(|planned| plan.on_machine(planned) == on_machine) {
-            self.tell(answers.judge(planned, resolved, unasked));
-        }
-    }
-
-    fn tell(&mut self, outcome: Outcome) {
-        (self.progress)(Progress::Judged(Box::new(outcome.clone())));
-        self.outcomes.push(outcome);
-    }
 }

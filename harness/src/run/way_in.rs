@@ -1,5 +1,7 @@
 //! The way into a machine: the caller's account, or a user and a key made for this run and brought by a seed.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     image::{Seed, SeedError},
     session::{Credential, RunKey, nonce},
@@ -16,8 +18,17 @@ pub(crate) const NETWORK: &str = "slirp, closed: the guest reaches nothing, and 
 /// How a machine is entered.
 pub(crate) struct WayIn {
     pub(crate) credential: Credential,
-    /// The seed's files, where there is a seed.
-    seed: Option<[(&'static str, String); 2]>,
+    /// What the seed brings, where there is a seed.
+    seed: Option<SeedText>,
+}
+
+/// What a seed brings, and the key that it lets in. Whoever has it enters a throw-away machine.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SeedText {
+    meta_data: String,
+    user_data: String,
+    private_key: String,
 }
 
 impl WayIn {
@@ -28,10 +39,22 @@ impl WayIn {
         }
         let key = RunKey::generate().map_err(|error| RunError::Key(error.to_string()))?;
         let nonce = nonce().map_err(|error| RunError::Key(error.to_string()))?;
-        let seed =
-            [("meta-data", format!("instance-id: kverify-{nonce:032x}\n")), ("user-data", user_data(&key.public))];
-        let credential = Credential::Key { user: SEED_USER.to_owned(), pem: key.private };
-        Ok(Self { credential, seed: Some(seed) })
+        Ok(Self::seeded_by(SeedText {
+            meta_data: format!("instance-id: kverify-{nonce:032x}\n"),
+            user_data: user_data(&key.public),
+            private_key: key.private,
+        }))
+    }
+
+    /// The way in that this seed made.
+    pub(crate) fn seeded_by(seed: SeedText) -> Self {
+        let credential = Credential::Key { user: SEED_USER.to_owned(), pem: seed.private_key.clone() };
+        Self { credential, seed: Some(seed) }
+    }
+
+    /// The seed, where there is one.
+    pub(crate) fn seed(&self) -> Option<&SeedText> {
+        self.seed.as_ref()
     }
 
     /// Whether a seed brings the account.
@@ -41,10 +64,11 @@ impl WayIn {
 
     /// The volumes that the machine is given for it.
     pub(crate) fn volumes(&self) -> Result<Vec<Vec<u8>>, SeedError> {
-        let Some(files) = &self.seed else { return Ok(Vec::new()) };
-        let seed =
-            files.iter().fold(Seed::new(Seed::CLOUD_INIT), |seed, (name, text)| seed.file(*name, text.as_bytes()));
-        Ok(vec![seed.volume()?])
+        let Some(seed) = &self.seed else { return Ok(Vec::new()) };
+        let volume = Seed::new(Seed::CLOUD_INIT)
+            .file("meta-data", seed.meta_data.as_bytes())
+            .file("user-data", seed.user_data.as_bytes());
+        Ok(vec![volume.volume()?])
     }
 }
 

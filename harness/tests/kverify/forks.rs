@@ -26,7 +26,7 @@ fn asked(does: &str) -> (Left, Said) {
 #[test]
 fn each_fact_on_a_fork_of_its_own() {
     let (left, said) = asked("port");
-    assert!(said.stderr.contains("2 forks, 2 at once"), "{said}");
+    assert!(said.stderr.contains("asking the rest of 2 forks, 2 at once\n"), "{said}");
     let machines = left.report["machines"].as_array().unwrap();
     assert_eq!(machines.len(), 3, "{said}");
     for (machine, id) in machines[1..].iter().zip(["fork-1", "fork-2"]) {

@@ -18,3 +18,4 @@ mod place;
 mod running;
 mod tiny;
 mod usage;
+mod warm;

@@ -1,0 +1,126 @@
+//! A run's machine once it is known what became of its boot: booted for this run, or a fork of one that was kept.
+
+use std::{path::Path, sync::Arc};
+
+use kverify_checks::{Output, Source, boot::BootEnd};
+
+use super::{
+    GuestName, Progress, RunError,
+    boot::boot,
+    forks, observed,
+    reach::Reached,
+    warm::{Entry, Kept},
+    way_in::{NETWORK, WayIn},
+};
+use crate::{
+    image::Image,
+    machine::{Machine, Snapshot, Spec},
+    report::{Access, Carrier, FORK_OF, MachineRecord, Timings},
+    session::Session,
+};
+
+/// A machine, and what is known of it without asking it.
+pub(super) struct Begun {
+    pub(super) way_in: WayIn,
+    pub(super) name: GuestName,
+    /// How the boot went.
+    pub(super) boot: (Source, Output),
+    /// What the console of the machine that it was forked from said.
+    pub(super) said_before: Vec<u8>,
+    pub(super) record: MachineRecord,
+    pub(super) machine: Machine,
+    pub(super) state: State,
+    /// In use as long as the run.
+    pub(super) entry: Option<Entry>,
+}
+
+/// What became of the boot.
+pub(super) enum State {
+    /// A settled system, and a session to it; captured, if it is a fork itself.
+    Settled(Session, Option<Snapshot>),
+    /// It ended otherwise.
+    Ended(BootEnd),
+}
+
+impl Begun {
+    /// Boots an overlay of the image.
+    pub(super) async fn cold(
+        image: &Arc<Image>,
+        spec: &Spec,
+        way_in: WayIn,
+        scratch: &Path,
+        progress: &(dyn Fn(Progress) + Sync),
+    ) -> Result<Self, RunError> {
+        let (machine, reached) = boot(image, spec, &way_in, scratch, progress).await?;
+        let boot = observed::boot(&machine, &reached);
+        let mut record = record(&machine, &way_in);
+        let (name, state) = match reached {
+            Reached::Settled(arrival) => {
+                record.timings.login = Some(arrival.login.as_secs_f64());
+                record.timings.settled = Some(arrival.settled.as_secs_f64());
+                (arrival.name, State::Settled(arrival.session, None))
+            }
+            Reached::Ended(end) => {
+                record.carrier = Carrier::None;
+                (GuestName::default(), State::Ended(end))
+            }
+        };
+        Ok(Self { way_in, name, boot, said_before: Vec::new(), record, machine, state, entry: None })
+    }
+
+    /// Forks a machine that was kept.
+    ///
+    /// Gives the way in back with the reason, where it cannot be forked.
+    pub(super) async fn warm(entry: Entry, own: WayIn) -> Result<Self, (String, WayIn)> {
+        let (machine, session) = match forks::fork(&entry.snapshot).await {
+            Ok(begun) => begun,
+            Err(why) => return Err((why, own)),
+        };
+        let Kept { seed, name, boot, record } = &entry.kept;
+        let way_in = seed.clone().map_or(own, WayIn::seeded_by);
+        let timings = Timings { login: Some(machine.age().as_secs_f64()), ..Timings::default() };
+        let record = MachineRecord {
+            id: "warm-1".to_owned(),
+            boot: format!("{FORK_OF}{}", entry.snapshot.at()),
+            carrier: Carrier::Port,
+            timings,
+            ..record.clone()
+        };
+        Ok(Self {
+            way_in,
+            name: name.clone(),
+            boot: observed::boot_of(boot),
+            said_before: entry.console.clone(),
+            record,
+            machine,
+            state: State::Settled(session, Some(entry.snapshot.clone())),
+            entry: Some(entry),
+        })
+    }
+
+    /// The console, from the firmware's first word on.
+    pub(super) fn console(&self) -> Vec<u8> {
+        [self.said_before.clone(), self.machine.console().bytes()].concat()
+    }
+}
+
+/// The record of a machine that has just been booted.
+fn record(machine: &Machine, way_in: &WayIn) -> MachineRecord {
+    let (accel, why) = machine.accel();
+    MachineRecord {
+        id: "cold-1".to_owned(),
+        memory_mib: machine.spec().memory_mib,
+        cpus: machine.spec().cpus,
+        firmware: "uefi".to_owned(),
+        accelerator: accel.to_string(),
+        accelerator_why: why.to_owned(),
+        qemu: machine.qemu().to_owned(),
+        boot: "cold".to_owned(),
+        carrier: Carrier::Ssh,
+        access: if way_in.seeded() { Access::Seeded } else { Access::Own },
+        network: NETWORK.to_owned(),
+        timings: Timings::default(),
+        not_captured: None,
+        console_tail: Vec::new(),
+    }
+}
