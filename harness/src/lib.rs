@@ -7,6 +7,7 @@ pub mod book;
 pub mod cli;
 pub mod image;
 pub mod machine;
+pub mod matrix;
 pub mod pipeline;
 pub mod report;
 pub mod run;
