@@ -6,6 +6,7 @@
 pub mod book;
 pub mod cli;
 pub mod image;
+pub mod lead;
 pub mod machine;
 pub mod matrix;
 pub mod pipeline;

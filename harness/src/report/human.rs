@@ -4,7 +4,9 @@ mod findings;
 mod rows;
 mod skips;
 
-use kverify_checks::{SkipCause, Status};
+use std::path::PathBuf;
+
+use kverify_checks::{Outcome, SkipCause, Status};
 
 use super::page::Page;
 use super::{
@@ -41,6 +43,21 @@ pub fn table(report: &Report, style: &Style) -> String {
     page.gap();
     page.verdict(report);
     page.finish()
+}
+
+/// One outcome of an image as the report shows what failed, ending in a newline; `folder` holds the evidence files.
+#[must_use]
+pub fn finding(outcome: &Outcome, subject: &str, folder: Option<PathBuf>) -> String {
+    let style = Style { folder, ..Style::default() };
+    let mut page = Page::new(&style);
+    page.finding(outcome, &plain::line(subject, 100));
+    page.finish()
+}
+
+/// The verdict and what the numbers are, in one line.
+#[must_use]
+pub fn verdict(report: &Report) -> String {
+    format!("{}, {}", report.verdict, tally(report))
 }
 
 /// The image's name without its ending.
