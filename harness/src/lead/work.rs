@@ -14,7 +14,7 @@ use super::{
 use crate::{
     machine::Spec,
     matrix::{Matrix, Row},
-    report::{Files, Folder, FolderError, junit, verdict},
+    report::{Files, Folder, FolderError, junit, summary},
     run::{Filter, Progress, Request, RunError, verify},
     session::Credential,
 };
@@ -142,6 +142,6 @@ async fn run(
         screenshot: run.screenshot.as_deref(),
     };
     let folder = folder.write(&files)?;
-    step(Step::Said(format!("{}: {}; {}", row.name, verdict(&run.report), folder.display())));
+    step(Step::Said(format!("{}: {}", row.name, summary(&run.report, &folder).trim_end())));
     Ok(Ran { row: row.name.clone(), outcomes: run.report.outcomes, started, folder: Some(folder) })
 }

@@ -4,7 +4,7 @@ mod findings;
 mod rows;
 mod skips;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use kverify_checks::{Outcome, SkipCause, Status};
 
@@ -54,10 +54,14 @@ pub fn finding(outcome: &Outcome, subject: &str, folder: Option<PathBuf>) -> Str
     page.finish()
 }
 
-/// The verdict and what the numbers are, in one line.
+/// The verdict and the numbers in one line, `folder` behind it, and then what was left out and why.
 #[must_use]
-pub fn verdict(report: &Report) -> String {
-    format!("{}, {}", report.verdict, tally(report))
+pub fn summary(report: &Report, folder: &Path) -> String {
+    let style = Style::default();
+    let mut page = Page::new(&style);
+    page.line(&format!("{}, {}; {}", report.verdict, tally(report), plain::line(&folder.display().to_string(), 1000)));
+    page.skips(&report.outcomes);
+    page.finish()
 }
 
 /// The image's name without its ending.
