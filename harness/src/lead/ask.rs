@@ -66,3 +66,53 @@ pub fn ask(socket: &Path, question: &Question) -> Result<Told, AskError> {
     }
     Err(AskError::Gone { last })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{BufRead, BufReader, Write},
+        os::unix::net::UnixListener,
+        thread,
+    };
+
+    use super::{AskError, Question, Told, ask};
+
+    /// What becomes of a question to a leader that says this and hangs up.
+    fn asked(says: &'static str) -> Result<Told, AskError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let listener = UnixListener::bind(&path).unwrap();
+        let leader = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut question = String::new();
+            BufReader::new(stream.try_clone().unwrap()).read_line(&mut question).unwrap();
+            // In the smallest pieces, as a socket may carry it.
+            says.bytes().for_each(|byte| stream.write_all(&[byte]).unwrap());
+            question
+        });
+        let answer = ask(&path, &Question { row: "one".to_owned(), check: "boot.ready".to_owned() });
+        assert_eq!(leader.join().unwrap(), "{\"row\":\"one\",\"check\":\"boot.ready\"}\n");
+        answer
+    }
+
+    #[test]
+    fn waits_for_the_answer() {
+        let outcome = "{\"check\":\"boot.ready\",\"status\":\"pass\"}";
+        let says = format!("{{\"waiting\":\"a\"}}\n{{\"told\":{{\"outcome\":{outcome},\"folder\":null}}}}\n");
+        assert_eq!(asked(says.leak()).unwrap().outcome.check, "boot.ready");
+    }
+
+    #[test]
+    fn what_is_no_answer_is_an_error() {
+        let error = |says| asked(says).unwrap_err().to_string();
+        assert_eq!(error(""), "the leader ended before it answered; the last it said was `nothing`");
+        let gone = "the leader ended before it answered; the last it said was `booting`";
+        assert_eq!(error("{\"waiting\":\"booting\"}\n"), gone);
+        assert!(matches!(asked("{\"waiting\":\"booting\"}\n{\"tol"), Err(AskError::Foreign(_))), "cut");
+        assert!(matches!(asked("{\"port\":22}\n"), Err(AskError::Foreign(_))));
+        assert_eq!(error("{\"refused\":\"no such row\"}\n"), "no such row");
+        let nobody = ask("/nowhere/socket".as_ref(), &Question { row: String::new(), check: String::new() });
+        let words = "the leader cannot be asked at /nowhere/socket: No such file or directory";
+        assert!(nobody.unwrap_err().to_string().starts_with(words));
+    }
+}

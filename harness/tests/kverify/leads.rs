@@ -26,7 +26,23 @@ struct Led {
     place: Place,
     leader: Running,
     socket: PathBuf,
-    watched: Child,
+    watched: StandIn,
+}
+
+/// A process that only lives, and no longer than the test.
+struct StandIn(Child);
+
+impl StandIn {
+    fn new() -> Self {
+        Self(Command::new("sleep").arg("infinity").spawn().unwrap())
+    }
+}
+
+impl Drop for StandIn {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
 }
 
 impl Led {
@@ -35,8 +51,10 @@ impl Led {
         let place = Place::new();
         place.file("matrix.toml", matrix);
         place.file("sheet.toml", sheet);
-        let watched = Command::new("sleep").arg("infinity").spawn().unwrap();
-        let watch = format!("lead --matrix matrix.toml --out out --watch {} {SMALL} {words}", watched.id());
+        fs::create_dir(place.path("out")).unwrap();
+        place.file("out/junit.xml", "of an earlier run");
+        let watched = StandIn::new();
+        let watch = format!("lead --matrix matrix.toml --out out --watch {} {SMALL} {words}", watched.0.id());
         let mut leader = place.kverify(&watch).start();
         let socket = leader.line().into();
         Self { place, leader, socket, watched }
@@ -48,9 +66,8 @@ impl Led {
     }
 
     /// Kills what the leader watches; it ends by itself, well, and leaves no socket.
-    fn ends(mut self) -> (Place, Said) {
-        self.watched.kill().unwrap();
-        self.watched.wait().unwrap();
+    fn ends(self) -> (Place, Said) {
+        drop(self.watched);
         let said = self.leader.said();
         said.exits(0);
         assert_eq!(self.place.names("tmp"), [""; 0], "{said}");
@@ -96,6 +113,7 @@ fn a_row_is_booted_once_and_every_trial_gets_its_outcome() {
     let (place, said) = led.ends();
     assert_eq!(said.stderr.matches("booting on tcg").count(), 1, "{said}");
     assert!(said.stderr.contains("guest: no verdict, 1 of 2 checks holds, 1 could not be told, 1 left out"), "{said}");
+    assert!(said.stderr.contains("not-here   network.dns-answers: the network "), "{said}");
     assert!(said.stderr.contains("gone: no verdict: no image at "), "{said}");
     assert_eq!(place.names("out"), ["guest", "junit.xml"]);
     assert!(place.names("out/guest").contains(&"zfs.pool-named.txt".to_owned()));
@@ -117,7 +135,7 @@ fn a_machine_ends_with_what_is_watched() {
     let (place, _) = led.ends();
     let error = trial.join().unwrap().unwrap_err().to_string();
     assert!(error.starts_with("the leader ended before it answered; the last it said was `it"), "{error}");
-    assert!(!place.path("out").exists());
+    assert_eq!(place.names("out"), [""; 0], "neither a report nor what an earlier run said");
 }
 
 #[test]
