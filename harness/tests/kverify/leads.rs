@@ -134,7 +134,7 @@ fn a_machine_ends_with_what_is_watched() {
     assert!(helpers.iter().any(|line| line.starts_with("qemu-system-x86_64 ")), "{helpers:?}");
     let (place, _) = led.ends();
     let error = trial.join().unwrap().unwrap_err().to_string();
-    assert!(error.starts_with("the leader ended before it answered; the last it said was `it"), "{error}");
+    assert!(error.starts_with("the leader ended before it answered; the last it said was `"), "{error}");
     assert_eq!(place.names("out"), [""; 0], "neither a report nor what an earlier run said");
 }
 
