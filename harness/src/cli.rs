@@ -7,6 +7,7 @@ mod doctor;
 mod expect;
 mod explain;
 mod gc;
+mod lead;
 mod live;
 mod machine_args;
 mod record;
@@ -68,6 +69,9 @@ enum Command {
     Schema,
     /// Remove captured machines that `--warm` kept, those unused for longest first.
     Gc(gc::Args),
+    /// Own the machines of a matrix for the trials of one nextest run, and end with it.
+    #[command(hide = true)]
+    Lead(Box<lead::Args>),
     /// Record what a machine answers to the probes of facts, case by case.
     Record(Box<record::Args>),
 }
@@ -89,6 +93,7 @@ pub async fn run(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<u8>
         Command::Verify(args) => verify::run(&args, shown).await,
         Command::Build(args) => build::run(&args, shown).await,
         Command::Record(args) => record::run(&args, shown).await,
+        Command::Lead(args) => lead::run(&args, shown).await,
         Command::Expect(args) => expect::run(&args, shown).await,
         Command::Checks(args) => Ok(tell(&checks::said(&args, &shown.style(None)))),
         Command::Scenarios(args) => Ok(tell(&scenarios::said(&args, &shown.style(None)))),

@@ -6,7 +6,9 @@
 pub mod book;
 pub mod cli;
 pub mod image;
+pub mod lead;
 pub mod machine;
+pub mod matrix;
 pub mod pipeline;
 pub mod report;
 pub mod run;

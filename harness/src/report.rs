@@ -15,7 +15,7 @@ mod style;
 pub(crate) use samples::refuted as sample_refuted;
 
 pub use folder::{Files, Folder, FolderError};
-pub use human::table;
+pub use human::{finding, summary, table};
 pub(crate) use record::FORK_OF;
 pub use record::{Access, Carrier, Chosen, ChosenBy, Conclusion, MachineRecord, Report, Subject, Timings};
 pub use style::{Detail, Style};

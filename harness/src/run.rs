@@ -23,6 +23,7 @@ mod way_in;
 
 pub use choose::GuestName;
 pub use observe::observed;
+pub(crate) use plan::Plan;
 pub use plan::{Filter, FilterError};
 pub use progress::Progress;
 pub use reach::ReachError;

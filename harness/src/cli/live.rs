@@ -79,6 +79,11 @@ impl Live {
         Self { bar, quiet: shown.quiet, tally: Mutex::default() }
     }
 
+    /// Shows lines only, for a terminal whose live line is another program's.
+    pub(crate) fn lines(shown: Shown) -> Self {
+        Self { bar: None, quiet: shown.quiet, tally: Mutex::default() }
+    }
+
     /// Shows one step.
     pub(crate) fn show(&self, step: &Progress) {
         let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);

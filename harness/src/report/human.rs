@@ -4,7 +4,9 @@ mod findings;
 mod rows;
 mod skips;
 
-use kverify_checks::{SkipCause, Status};
+use std::path::{Path, PathBuf};
+
+use kverify_checks::{Outcome, SkipCause, Status};
 
 use super::page::Page;
 use super::{
@@ -39,6 +41,25 @@ pub fn table(report: &Report, style: &Style) -> String {
     }
     page.gap();
     page.verdict(report);
+    page.finish()
+}
+
+/// One outcome of an image as the report shows what failed, ending in a newline; `folder` holds the evidence files.
+#[must_use]
+pub fn finding(outcome: &Outcome, subject: &str, folder: Option<PathBuf>) -> String {
+    let style = Style { folder, ..Style::default() };
+    let mut page = Page::new(&style);
+    page.finding(outcome, &plain::line(subject, 100));
+    page.finish()
+}
+
+/// The verdict and the numbers in one line, `folder` behind it, and then what was left out and why.
+#[must_use]
+pub fn summary(report: &Report, folder: &Path) -> String {
+    let style = Style::default();
+    let mut page = Page::new(&style);
+    page.line(&format!("{}, {}; {}", report.verdict, tally(report), plain::line(&folder.display().to_string(), 1000)));
+    page.skips(&report.outcomes);
     page.finish()
 }
 

@@ -23,11 +23,27 @@ const STREAM: usize = 8000;
 /// Never: nothing that is written to can fail.
 #[must_use]
 pub fn xml(report: &Report) -> String {
-    let mut junit = Junit::new();
     let image = plain::line(&report.subject.name, 200);
-    for topic in report.outcomes.chunk_by(|one, other| topic(one) == topic(other)) {
-        junit.add_testsuite(suite(topic, &image, report.started));
-    }
+    written(suites(&report.outcomes, "", &image, report.started))
+}
+
+/// The rows of a matrix as JUnit XML: each with its name, its outcomes by check ID, and the time at which it began.
+///
+/// Suites are named `row/topic`.
+///
+/// # Panics
+/// Never: nothing that is written to can fail.
+#[must_use]
+pub fn matrix(rows: &[(&str, &[Outcome], Timestamp)]) -> String {
+    written(rows.iter().flat_map(|(row, outcomes, started)| {
+        let row = plain::line(row, 100);
+        suites(outcomes, &format!("{row}/"), &row, *started)
+    }))
+}
+
+fn written(suites: impl IntoIterator<Item = TestSuite>) -> String {
+    let mut junit = Junit::new();
+    junit.add_testsuites(suites);
     let mut bytes = Vec::new();
     junit.write_xml(&mut bytes).expect("a vector takes whatever is written");
     let mut text = String::from_utf8(bytes).expect("the writer is given text");
@@ -39,9 +55,15 @@ fn topic(outcome: &Outcome) -> &str {
     outcome.check.split('.').next().unwrap_or_default()
 }
 
-fn suite(outcomes: &[Outcome], image: &str, started: Timestamp) -> TestSuite {
+/// A suite for each topic; `before` is what its name begins with.
+fn suites(outcomes: &[Outcome], before: &str, image: &str, started: Timestamp) -> Vec<TestSuite> {
+    let topics = outcomes.chunk_by(|one, other| topic(one) == topic(other));
+    topics.map(|outcomes| suite(outcomes, before, image, started)).collect()
+}
+
+fn suite(outcomes: &[Outcome], before: &str, image: &str, started: Timestamp) -> TestSuite {
     let at = OffsetDateTime::from_unix_timestamp(started.as_second()).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    let mut suite = TestSuiteBuilder::new(&plain::line(topic(&outcomes[0]), 100));
+    let mut suite = TestSuiteBuilder::new(&format!("{before}{}", plain::line(topic(&outcomes[0]), 100)));
     suite.set_timestamp(at).add_testcases(outcomes.iter().map(|outcome| case(outcome, image)));
     TestSuite { package: image.to_owned(), ..suite.build() }
 }

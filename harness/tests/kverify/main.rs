@@ -12,6 +12,7 @@ mod forks;
 mod host;
 mod images;
 mod interrupts;
+mod leads;
 mod left;
 mod logins;
 mod place;

@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{BufRead, BufReader, Read},
-    process::{Child, ChildStderr},
+    process::{Child, ChildStderr, ChildStdout},
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -18,14 +18,16 @@ const GONE: Duration = Duration::from_mins(1);
 /// A started kverify; killed if the test ends first.
 pub(crate) struct Running {
     child: Child,
+    stdout: BufReader<ChildStdout>,
     stderr: BufReader<ChildStderr>,
     heard: String,
 }
 
 impl Running {
     pub(crate) fn new(mut child: Child) -> Self {
+        let stdout = BufReader::new(child.stdout.take().unwrap());
         let stderr = BufReader::new(child.stderr.take().unwrap());
-        Self { child, stderr, heard: String::new() }
+        Self { child, stdout, stderr, heard: String::new() }
     }
 
     fn pid(&self) -> Pid {
@@ -43,6 +45,13 @@ impl Running {
                 return;
             }
         }
+    }
+
+    /// The next line of standard output, which [`Running::said`] then lacks.
+    pub(crate) fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.stdout.read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
     }
 
     /// Signals it alone, as `kill` does.
@@ -68,7 +77,7 @@ impl Running {
     pub(crate) fn said(mut self) -> Said {
         self.stderr.read_to_string(&mut self.heard).unwrap();
         let mut stdout = String::new();
-        self.child.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
+        self.stdout.read_to_string(&mut stdout).unwrap();
         let code = self.child.wait().unwrap().code();
         let since = Instant::now();
         while !self.helpers().is_empty() {

@@ -61,7 +61,7 @@ impl Page<'_> {
         }
     }
 
-    fn finding(&mut self, outcome: &Outcome, subject: &str) {
+    pub(super) fn finding(&mut self, outcome: &Outcome, subject: &str) {
         let (ink, word) = mark(outcome.status);
         let id = plain::line(&outcome.check, 100);
         self.line(&format!("{}  {subject} · {id}", self.style.paint(ink, word)));
