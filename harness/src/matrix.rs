@@ -12,7 +12,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use kverify_checks::{AnyCheck, Expectation, Origin, all, expect::ExpectError};
+use kverify_checks::{AnyCheck, Expectation, Origin, all, expect::ExpectError, scenarios::Scenario};
 
 use crate::book::SheetError;
 use written::Page;
@@ -40,6 +40,8 @@ pub struct Row {
     pub expect: String,
     /// Its values.
     pub expectation: Expectation,
+    /// The scenarios that its machine has to come through.
+    pub scenarios: Vec<Scenario>,
 }
 
 /// How the image of a row is found.

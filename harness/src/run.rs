@@ -28,5 +28,7 @@ pub use plan::{Filter, FilterError};
 pub use progress::Progress;
 pub use reach::ReachError;
 pub use record::{Case, Plan as RecordPlan, RecordError, RecordRequest, record};
+pub use scenario::scenario_named;
+pub(crate) use scenario::unplayed;
 pub use verify::{Request, Run, RunError, verify};
 pub use warm::{LIMIT as WARM_LIMIT, Swept, Warm};

@@ -1,4 +1,5 @@
-//! The images of a matrix as tests: one trial for each check of each row, `debian-13-server/zfs.pools-healthy`.
+//! The images of a matrix as tests: one trial for each check and scenario of each row, as in
+//! `debian-13-server/zfs.pools-healthy`.
 //!
 //! `cargo nextest run --profile images` runs them. The list comes from the matrix alone; a trial asks the leader, which
 //! the profile's setup script has started and which owns the machines, for the outcome. What an expectation does not
@@ -43,8 +44,10 @@ fn trials() -> Result<Vec<Trial>, Box<dyn Error>> {
     let can_be_led = env::var_os("NEXTEST").is_some() || env::var_os(LEADER).is_some();
     let rows = Matrix::read(&matrix())?.rows;
     let trials = rows.iter().flat_map(|row| {
-        row.checks().map(move |(check, asked)| {
-            let question = Question { row: row.name.clone(), check: check.about().id.to_owned() };
+        let checks = row.checks().map(|(check, asked)| (check.about().id.to_owned(), asked));
+        let scenarios = row.scenarios.iter().map(|scenario| (scenario.id(), true));
+        checks.chain(scenarios).map(move |(check, asked)| {
+            let question = Question { row: row.name.clone(), check };
             let name = format!("{}/{}", question.row, question.check);
             Trial::ignorable_test(name, move || trial(&question)).with_ignored_flag(!asked || !can_be_led)
         })

@@ -6,7 +6,10 @@ use kverify_checks::scenarios::{Bus, Scenario, all};
 use serde::Serialize;
 
 use super::said::Said;
-use crate::report::{Ink, Page, Style, json};
+use crate::{
+    report::{Ink, Page, Style, json},
+    run::scenario_named,
+};
 
 /// Options of `kverify scenarios`.
 #[derive(Debug, clap::Args)]
@@ -31,7 +34,7 @@ impl FromStr for Scenarios {
         }
         let mut named: Vec<Scenario> = Vec::new();
         for name in text.split(',') {
-            let scenario = if name.contains(['/', '.']) { read(name) } else { find(name) }?;
+            let scenario = scenario_named(name, Path::new(""))?;
             match named.iter().find(|other| other.name == scenario.name) {
                 Some(same) if *same == scenario => {}
                 Some(_) => return Err(format!("two scenarios are called `{}`; rename a file", scenario.name)),
@@ -40,17 +43,6 @@ impl FromStr for Scenarios {
         }
         Ok(Self(named))
     }
-}
-
-fn find(name: &str) -> Result<Scenario, String> {
-    let found = all().iter().find(|scenario| scenario.name == name).cloned();
-    found.ok_or_else(|| format!("no scenario is called `{name}`; `kverify scenarios` lists them"))
-}
-
-fn read(path: &str) -> Result<Scenario, String> {
-    let text = std::fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?;
-    let name = Path::new(path).file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    Scenario::read(&name, &text).map_err(|error| format!("{path}: {error}"))
 }
 
 /// A scenario as a program reads it.

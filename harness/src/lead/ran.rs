@@ -7,13 +7,13 @@ use kverify_checks::{Outcome, Status};
 
 use crate::{
     matrix::Row,
-    run::{Filter, Plan},
+    run::{Filter, Plan, unplayed},
 };
 
 /// A row that is over.
 pub(super) struct Ran {
     pub(super) row: String,
-    /// One for each built-in check, by ID.
+    /// One for each built-in check and each scenario of the row.
     pub(super) outcomes: Vec<Outcome>,
     pub(super) started: Timestamp,
     /// Where the report is; `None` if there is none.
@@ -42,7 +42,8 @@ impl Ran {
                 evidence: Vec::new(),
             }
         });
-        Self { row: row.name.clone(), outcomes: outcomes.collect(), started, folder: None }
+        let unplayed = row.scenarios.iter().map(|scenario| unplayed(scenario, why));
+        Self { row: row.name.clone(), outcomes: outcomes.chain(unplayed).collect(), started, folder: None }
     }
 }
 

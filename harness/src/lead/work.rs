@@ -124,7 +124,7 @@ async fn run(
         expect: Some(row.expect.clone()),
         filter: Filter::default(),
         warm: false,
-        scenarios: Vec::new(),
+        scenarios: row.scenarios.clone(),
         scratch: order.scratch.clone(),
     };
     let progress = |progress: Progress| {

@@ -63,6 +63,20 @@ fn a_doubled_row_is_told_with_both_lines() {
 }
 
 #[test]
+fn scenarios_are_those_that_there_are() {
+    let names = |text: &str| {
+        let scenarios = read(text).map(|matrix| matrix.rows[0].scenarios.clone())?;
+        Ok::<_, String>(scenarios.into_iter().map(|scenario| scenario.name).collect::<Vec<_>>())
+    };
+    let with = |list: &str| format!("{GOOD}scenarios = [{list}]\n");
+    assert_eq!(names(GOOD).unwrap(), [""; 0]);
+    assert_eq!(names(&with("'reboot', 'crash'")).unwrap(), ["reboot", "crash"]);
+    refused(&with("'reboot', 'cash'"), "matrix.toml:5: no scenario is called `cash`; `kverify scenarios` lists them");
+    refused(&with("'reboot', 'reboot'"), "matrix.toml:5: a second scenario called `reboot`");
+    refused(&with("'mine.toml'"), "matrix.toml:5: mine.toml: ");
+}
+
+#[test]
 fn an_expectation_that_is_not_there() {
     let unknown = GOOD.replace("debian-13-server", "debian-99");
     refused(&unknown, "matrix.toml:4: no expectation is called `debian-99`; there are: ");

@@ -5,12 +5,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use kverify_checks::{Expectation, Origin};
+use kverify_checks::{Expectation, Origin, scenarios::Scenario};
 use serde::Deserialize;
 use toml::Spanned;
 
 use super::{ImageSource, Matrix, MatrixError, Row};
-use crate::book;
+use crate::{book, run::scenario_named};
 
 /// Most characters of a row's name.
 const LONGEST_NAME: usize = 100;
@@ -29,6 +29,8 @@ struct WrittenRow {
     name: Spanned<String>,
     image: WrittenImage,
     expect: Spanned<String>,
+    #[serde(default)]
+    scenarios: Vec<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -89,7 +91,21 @@ impl Page<'_> {
             }
         };
         let (expect, expectation) = self.expectation(&row.expect)?;
-        Ok(Row { name, image, image_at: self.at(image_at), expect, expectation })
+        let scenarios = self.scenarios(&row.scenarios)?;
+        Ok(Row { name, image, image_at: self.at(image_at), expect, expectation, scenarios })
+    }
+
+    fn scenarios(&self, named: &[Spanned<String>]) -> Result<Vec<Scenario>, MatrixError> {
+        let mut scenarios: Vec<Scenario> = Vec::new();
+        for name in named {
+            let wrong = |message: &str| self.invalid(name.span().start, message);
+            let scenario = scenario_named(name.get_ref(), &self.folder()).map_err(|message| wrong(&message))?;
+            if scenarios.iter().any(|other| other.name == scenario.name) {
+                return Err(wrong(&format!("a second scenario called `{}`", scenario.name)));
+            }
+            scenarios.push(scenario);
+        }
+        Ok(scenarios)
     }
 
     fn expectation(&self, expect: &Spanned<String>) -> Result<(String, Expectation), MatrixError> {

@@ -7,7 +7,7 @@ use std::{path::Path, sync::Arc};
 use kverify_checks::{
     Outcome, Status,
     expect::Resolved,
-    scenarios::{Bus, Scenario},
+    scenarios::{self, Bus, Scenario},
 };
 
 use super::{Progress, RunError, boot::boot, forks, reach::Reached, way_in::WayIn};
@@ -74,8 +74,24 @@ impl Stage<'_> {
     }
 }
 
+/// The scenario that a name means: a built-in one, or a file (a word with `/` or `.`), looked up from `folder`.
+///
+/// # Errors
+/// What is wrong with the name or the file.
+pub fn scenario_named(name: &str, folder: &Path) -> Result<Scenario, String> {
+    if name.contains(['/', '.']) {
+        let path = folder.join(name);
+        let wrong = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+        let text = std::fs::read_to_string(&path).map_err(|error| wrong(&error))?;
+        let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        return Scenario::read(&stem, &text).map_err(|error| wrong(&error));
+    }
+    let found = scenarios::all().iter().find(|scenario| scenario.name == name).cloned();
+    found.ok_or_else(|| format!("no scenario is called `{name}`; `kverify scenarios` lists them"))
+}
+
 /// The outcome of a scenario that was not played.
-pub(super) fn unplayed(scenario: &Scenario, why: &str) -> Outcome {
+pub(crate) fn unplayed(scenario: &Scenario, why: &str) -> Outcome {
     ended(blank(scenario), &scenario.about, "at its beginning", Trouble::Error(why.to_owned()))
 }
 
