@@ -21,7 +21,7 @@ pub(super) enum Held {
     Fork { overlay: Overlay, vars: Unnamed, frozen: Arc<Frozen> },
 }
 
-/// The files of a machine that can be captured.
+/// The files of a machine on an overlay of an image.
 pub(super) struct Cold {
     /// The image under the overlay.
     pub(super) image: Arc<Image>,
@@ -30,8 +30,8 @@ pub(super) struct Cold {
     pub(super) vars: Unnamed,
     /// Read-only volumes.
     pub(super) volumes: Vec<Unnamed>,
-    /// The guest's memory.
-    pub(super) memory: Memfd,
+    /// The guest's memory, where it is a file: only then can the machine be captured.
+    pub(super) memory: Option<Memfd>,
     /// Whether it has a network card.
     pub(super) network: bool,
     /// The folder for files without names.

@@ -79,7 +79,11 @@ impl Off {
     /// # Errors
     /// [`StartError`] where no machine can be started from it.
     pub async fn start(self) -> Result<Machine, StartError> {
-        let Self { held, spec, accel } = self;
+        let Self { mut held, spec, accel } = self;
+        if let Held::Cold(cold) = &mut held {
+            // It begins with memory of QEMU's own.
+            cold.memory = None;
+        }
         let firmware = Firmware::find()?;
         let none = || StartError::Restore("the caller's own disk is not started again".to_owned());
         let (disk, vars, volumes) = held.parts().ok_or_else(none)?;

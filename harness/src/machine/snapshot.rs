@@ -144,7 +144,7 @@ impl Machine {
     /// # Errors
     /// [`NotCaptured`] gives the machine back, running, where QEMU cannot do it.
     pub async fn capture(self) -> Result<Snapshot, NotCaptured> {
-        if !matches!(self.held, Held::Cold(_)) {
+        if !matches!(&self.held, Held::Cold(cold) if cold.memory.is_some()) {
             return Err(NotCaptured { machine: Box::new(self), why: CaptureError::NotCold });
         }
         let stream = match write_state(&self.qmp).await {
@@ -168,7 +168,9 @@ impl Machine {
             rom: stream.rom,
         };
         let Held::Cold(cold) = self.end().await else { unreachable!("looked at above") };
-        let Cold { image, overlay, vars, volumes, memory, scratch, .. } = *cold;
+        let Cold { image, overlay, vars, volumes, memory: Some(memory), scratch, .. } = *cold else {
+            unreachable!("looked at above")
+        };
         let files = Files {
             overlay: overlay.into_file(),
             vars: vars.into_file(),

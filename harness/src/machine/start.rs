@@ -175,7 +175,7 @@ async fn start(spec: &Spec, media: &Media<'_>, accel: Accel, accel_why: String) 
             let path = overlay.fd_path().display().to_string();
             parts.disk = Disk { overlay: path, below: vec![layer(image)], durable: false };
             parts.memory = Memory::Shared(memory.path());
-            let (image, scratch) = (Arc::clone(image), media.scratch.to_owned());
+            let (image, memory, scratch) = (Arc::clone(image), Some(memory), media.scratch.to_owned());
             Held::Cold(Box::new(Cold { image, overlay, vars, volumes, memory, network: media.network, scratch }))
         }
     };
