@@ -40,6 +40,7 @@ pub use stored::StoredError;
 
 use held::Held;
 use life::{End, Life};
+use memfd::Memfd;
 use process::Process;
 use qmp::Qmp;
 
@@ -193,12 +194,12 @@ impl Machine {
     /// [`MachineError::Screen`] where QEMU cannot take it.
     pub async fn screenshot(&self) -> Result<Vec<u8>, MachineError> {
         let screen = |error: &dyn std::fmt::Display| MachineError::Screen(error.to_string());
-        let file = tempfile::NamedTempFile::new().map_err(|error| screen(&error))?;
+        let file = Memfd::create("screen", 0).map_err(|error| screen(&error))?;
         let dump = command::screendump {
             device: None,
             head: None,
             format: Some(command::ImageFormat::png),
-            filename: file.path().display().to_string(),
+            filename: file.path(),
         };
         self.qmp.call(dump, QMP_LIMIT).await.map_err(|error| screen(&error))?;
         std::fs::read(file.path()).map_err(|error| screen(&error))

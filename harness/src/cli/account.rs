@@ -33,7 +33,7 @@ impl Account {
     pub(crate) fn credential(&self) -> anyhow::Result<Option<Credential>> {
         let Some(user) = self.user.clone() else { return Ok(None) };
         if let Some(path) = &self.key {
-            return Ok(Some(Credential::Key { user, pem: secret(path)? }));
+            return Ok(Some(Credential::Key { user, pem: key(path)? }));
         }
         let password = match (&self.password_env, &self.password_file) {
             (Some(name), _) => std::env::var(name).with_context(|| format!("--ssh-password-env {name}"))?,
@@ -42,6 +42,17 @@ impl Account {
         };
         Ok(Some(Credential::Password { user, password }))
     }
+}
+
+/// A private key, as far as can be told without its passphrase: a mistake here would cost a boot.
+fn key(path: &PathBuf) -> anyhow::Result<String> {
+    let text = secret(path)?;
+    if text.contains("-----BEGIN ") && text.contains("PRIVATE KEY-----") {
+        return Ok(text);
+    }
+    let public = ["ssh-", "ecdsa-", "sk-"].iter().any(|kind| text.starts_with(kind));
+    let what = if public { "a public key; name the private one" } else { "no private key in PEM or OpenSSH form" };
+    bail!("{}: {what}", path.display())
 }
 
 fn secret(path: &PathBuf) -> anyhow::Result<String> {

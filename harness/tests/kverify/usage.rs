@@ -31,6 +31,7 @@ fn an_expectation_that_is_not_there() {
 fn an_account_without_a_credential() {
     told("--ssh-user root", "--ssh-user needs --ssh-key, --ssh-password-env or --ssh-password-file");
     told("--ssh-user root --ssh-key none", "none: No such file or directory (os error 2)");
+    told("--ssh-user root --ssh-key /etc/hostname", "/etc/hostname: no private key in PEM or OpenSSH form");
     told("--ssh-user root --ssh-password-env NOT_SET", "--ssh-password-env NOT_SET: environment variable not found");
 }
 
