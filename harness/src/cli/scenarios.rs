@@ -91,7 +91,9 @@ fn start(scenario: &Scenario) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use kverify_checks::scenarios::all;
+    use std::path::Path;
+
+    use kverify_checks::scenarios::{Scenario, all};
 
     use super::{Args, Scenarios, said};
     use crate::report::Style;
@@ -126,6 +128,32 @@ mod tests {
         let error = names(&path.display().to_string()).unwrap_err();
         assert!(error.ends_with("step 1: the machine is on; `start` follows `crash` or `power-off`"), "{error}");
         assert!(names("no/such.toml").unwrap_err().starts_with("no/such.toml: No such file"));
+    }
+
+    #[test]
+    fn those_that_have_to_fail_name_a_step_of_theirs() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/scenarios");
+        let mut read = 0;
+        for file in std::fs::read_dir(&folder).unwrap() {
+            let path = file.unwrap().path();
+            if path.extension().is_none_or(|ending| ending != "toml") {
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            let step = text.lines().next().unwrap().strip_prefix("# fails at: ").unwrap();
+            let scenario = Scenario::read("x", &text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            assert!(scenario.steps.iter().any(|one| one.about() == step), "{}: {step}", path.display());
+            read += 1;
+        }
+        assert!(read >= 6, "{read}");
+    }
+
+    #[test]
+    fn the_one_in_the_readme_can_be_played() {
+        let readme = include_str!("../../../README.md");
+        let (_, rest) = readme.split_once("```toml\nabout = ").unwrap();
+        let (text, _) = rest.split_once("```").unwrap();
+        assert_eq!(Scenario::read("x", &format!("about = {text}")).unwrap().steps.len(), 5);
     }
 
     #[test]

@@ -142,7 +142,9 @@ impl Page<'_> {
         self.hanging(0, 9, Ink::Strong, "time", &spans.join(", "));
     }
 
-    fn forks(&mut self, forks: &[MachineRecord]) {
+    /// The machines that went on from the first; what else booted stands with its scenario.
+    fn forks(&mut self, machines: &[MachineRecord]) {
+        let forks: Vec<_> = machines.iter().filter(|machine| machine.is_fork()).collect();
         let Some(first) = forks.first() else { return };
         let answers = forks.iter().filter_map(|fork| fork.timings.login);
         let slowest = answers.fold(None, |slowest: Option<f64>, one| Some(slowest.map_or(one, |most| most.max(one))));

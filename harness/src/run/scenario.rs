@@ -2,11 +2,12 @@
 
 mod actor;
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Instant};
 
 use kverify_checks::{
-    Outcome, Status,
+    Exit, Outcome, Status,
     expect::Resolved,
+    outcome::Evidence,
     scenarios::{self, Bus, Scenario},
 };
 
@@ -14,6 +15,7 @@ use super::{Progress, RunError, boot::boot, forks, reach::Reached, way_in::WayIn
 use crate::{
     image::Image,
     machine::{Machine, Snapshot, Spec},
+    report::{Carrier, FORK_OF, MachineRecord, Timings},
     session::Session,
 };
 use actor::{Actor, Trouble};
@@ -31,14 +33,38 @@ pub(super) struct Stage<'a> {
 }
 
 impl Stage<'_> {
-    /// Plays one scenario to its end.
-    pub(super) async fn play(&self, scenario: &Scenario) -> Outcome {
+    /// Plays one scenario to its end, and gives the record of its machine too; `of` is that of the machine that was
+    /// booted for the checks.
+    pub(super) async fn play(&self, scenario: &Scenario, of: &MachineRecord) -> (Outcome, MachineRecord) {
         (self.progress)(Progress::Playing { name: scenario.name.clone(), about: scenario.about.clone() });
+        let fork = self.snapshot.as_ref().filter(|_| scenario.bus.is_none_or(|bus| bus == self.spec.bus));
         let mut outcome = blank(scenario);
-        let (machine, session) = match self.machine(scenario).await {
-            Ok(begun) => begun,
-            Err(trouble) => return ended(outcome, &scenario.about, "at its beginning", trouble),
+        let mut record = MachineRecord { id: scenario.id(), timings: Timings::default(), ..of.clone() };
+        record.carrier = if fork.is_some() { Carrier::Port } else { Carrier::Ssh };
+        record.boot = fork.map_or_else(|| "cold".to_owned(), |fork| format!("{FORK_OF}{}", fork.at()));
+        outcome.machine = Some(record.id.clone());
+        let begun = Instant::now();
+        let machine = match fork {
+            Some(snapshot) => forks::fork(snapshot).await.map_err(Trouble::Error),
+            None => self.cold(scenario.bus.unwrap_or(self.spec.bus)).await,
         };
+        record.timings.login = Some(begun.elapsed().as_secs_f64());
+        outcome.evidence.push(Evidence {
+            from: fork.map_or_else(|| scenario.bus.map_or("cold boot".to_owned(), cold_boot_on), |_| "fork".to_owned()),
+            exit: Exit::Code(i32::from(machine.is_err())),
+            seconds: begun.elapsed().as_secs_f64(),
+            stdout: String::new(),
+            stderr: String::new(),
+            cut: false,
+        });
+        let outcome = match machine {
+            Ok((machine, session)) => self.steps(scenario, outcome, machine, session).await,
+            Err(trouble) => ended(outcome, &scenario.about, "at its beginning", trouble),
+        };
+        (outcome, record)
+    }
+
+    async fn steps(&self, scenario: &Scenario, mut outcome: Outcome, machine: Machine, session: Session) -> Outcome {
         let mut actor = Actor::new(self, machine, session);
         for (index, step) in scenario.steps.iter().enumerate() {
             let (evidence, done) = actor.act(step).await;
@@ -54,24 +80,29 @@ impl Stage<'_> {
         outcome
     }
 
-    /// A settled machine for it.
-    async fn machine(&self, scenario: &Scenario) -> Result<(Machine, Session), Trouble> {
-        match (&self.snapshot, scenario.bus.unwrap_or(self.spec.bus)) {
-            (Some(snapshot), bus) if bus == self.spec.bus => forks::fork(snapshot).await.map_err(Trouble::Error),
-            (_, bus) => self.cold(bus).await,
-        }
-    }
-
     async fn cold(&self, bus: Bus) -> Result<(Machine, Session), Trouble> {
         let spec = Spec { bus, ..self.spec.clone() };
         let booted = boot(self.image, &spec, self.way_in, self.scratch, self.progress).await;
         match booted {
             Ok((machine, Reached::Settled(arrival))) => Ok((machine, arrival.session)),
-            Ok((_, Reached::Ended(end))) => Err(Trouble::Fail(end.to_string())),
+            Ok((machine, Reached::Ended(end))) => {
+                let tail = machine.console().tail(3).join(" | ");
+                Err(Trouble::Fail(format!("{end}; its console: {tail}")))
+            }
             Err(error @ (RunError::Reach(_) | RunError::Ask(_))) => Err(Trouble::Error(error.to_string())),
             Err(error) => Err(Trouble::Error(format!("no machine: {error}"))),
         }
     }
+}
+
+fn cold_boot_on(bus: Bus) -> String {
+    let bus = match bus {
+        Bus::Virtio => "virtio-blk",
+        Bus::Scsi => "virtio-scsi",
+        Bus::Sata => "SATA",
+        Bus::Nvme => "NVMe",
+    };
+    format!("cold boot, its disk on {bus}")
 }
 
 /// The scenario that a name means: a built-in one, or a file (a word with `/` or `.`), looked up from `folder`.

@@ -168,7 +168,9 @@ pub async fn verify(request: &Request, progress: &(dyn Fn(Progress) + Sync)) -> 
             let (spec, way_in, image, resolved) = (&request.spec, &way_in, &image, &resolved);
             let stage = Stage { image, spec, way_in, scratch, resolved, snapshot, progress };
             for scenario in &request.scenarios {
-                told.tell(stage.play(scenario).await);
+                let (outcome, machine) = stage.play(scenario, &record).await;
+                told.tell(outcome);
+                forks.push(machine);
             }
         }
         State::Ended(end) => {
