@@ -156,7 +156,7 @@ mod tests {
     #[tokio::test]
     async fn a_script_that_is_late_ends_the_session() {
         let (session, _child) = shell();
-        let late = session.script("sleep 5", Duration::from_millis(100)).await;
+        let late = session.script("sleep 0.3", Duration::from_millis(100)).await;
         assert!(matches!(late, Err(SessionError::Late(_))), "{late:?}");
         let next = session.script("true", SOON).await.unwrap_err();
         assert_eq!(next.to_string(), "the session ended: an earlier command on it was given up");
