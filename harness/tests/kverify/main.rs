@@ -17,6 +17,7 @@ mod left;
 mod logins;
 mod place;
 mod running;
+mod scenarios;
 mod tiny;
 mod usage;
 mod warm;
