@@ -124,3 +124,21 @@ pub struct Outcome {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub evidence: Vec<Evidence>,
 }
+
+impl Outcome {
+    /// The outcome of a check of which nothing more is known.
+    pub fn new(check: impl Into<String>, status: Status) -> Self {
+        Self {
+            check: check.into(),
+            status,
+            machine: None,
+            cause: None,
+            why: None,
+            want: None,
+            want_at: None,
+            got: None,
+            notes: Vec::new(),
+            evidence: Vec::new(),
+        }
+    }
+}

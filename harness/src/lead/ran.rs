@@ -29,18 +29,7 @@ impl Ran {
                 Some((cause, why)) => (Status::Skip, Some(cause), why),
                 None => (Status::Error, None, why.to_owned()),
             };
-            Outcome {
-                check: planned.check.about().id.to_owned(),
-                status,
-                machine: None,
-                cause,
-                why: Some(why),
-                want: None,
-                want_at: None,
-                got: None,
-                notes: Vec::new(),
-                evidence: Vec::new(),
-            }
+            Outcome { cause, why: Some(why), ..Outcome::new(planned.check.about().id, status) }
         });
         let unplayed = row.scenarios.iter().map(|scenario| unplayed(scenario, why));
         Self { row: row.name.clone(), outcomes: outcomes.chain(unplayed).collect(), started, folder: None }

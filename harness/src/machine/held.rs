@@ -3,11 +3,12 @@
 use std::{path::PathBuf, sync::Arc};
 
 use super::{
-    argv::Disk,
+    argv::{Disk, Memory, Parts, Pflash},
+    firmware::Firmware,
     memfd::Memfd,
     process::path_of,
     snapshot::Frozen,
-    start::{layer, path_of_blob},
+    start::layer,
 };
 use crate::image::{Image, Overlay, Unnamed};
 
@@ -39,20 +40,28 @@ pub(super) struct Cold {
 }
 
 impl Held {
-    /// Its disk, and the paths of its firmware variables and volumes, for another machine to begin from.
-    pub(super) fn parts(&self) -> Option<(Disk, String, Vec<String>)> {
+    /// What a machine is started from that has these files; nothing for a disk of the caller's.
+    pub(super) fn parts<'a>(&self, firmware: &'a Firmware, memory: Memory) -> Option<Parts<'a>> {
         let (overlay, below, vars, volumes) = match self {
             Self::Written { .. } => return None,
             Self::Cold(cold) => {
-                let volumes = cold.volumes.iter().map(path_of_blob).collect();
+                let volumes = cold.volumes.iter().map(|volume| path_of(volume.file())).collect();
                 (&cold.overlay, vec![layer(&cold.image)], &cold.vars, volumes)
             }
             Self::Fork { overlay, vars, frozen } => {
                 (overlay, frozen.below(), vars, frozen.files.volumes.iter().map(path_of).collect())
             }
         };
-        let disk = Disk { overlay: overlay.fd_path().display().to_string(), below, durable: true };
-        Some((disk, path_of_blob(vars), volumes))
+        Some(Parts {
+            pflash: Pflash { code: &firmware.code, vars: path_of(vars.file()) },
+            console: String::new(),
+            disk: Disk { overlay: path_of(overlay.file()), below, durable: true },
+            volumes,
+            cdrom: None,
+            network: self.network(),
+            reset_ends: false,
+            memory,
+        })
     }
 
     /// Size of its disk when it started, in bytes; nothing is known of a disk of the caller's.

@@ -1,16 +1,10 @@
 //! The power of a machine: its button, its failure, and its coming back on the same disk; and a disk that grows.
 
-use std::time::Duration;
-
 use kverify_checks::boot::BootEnd;
 use qapi::qmp as command;
 
 use super::{
-    Accel, Machine, MachineError, Spec, StartError,
-    argv::{Memory, Parts, Pflash},
-    firmware::Firmware,
-    held::Held,
-    launch::launch,
+    Accel, Machine, MachineError, Spec, StartError, argv::Memory, firmware::Firmware, held::Held, launch::launch,
 };
 
 /// A machine whose power is off. Its disk is as it was left.
@@ -51,18 +45,17 @@ impl Machine {
         Off { held: self.kill().await, spec, accel }
     }
 
-    /// Waits until the guest has reset itself once more than `before` times, for at most `limit`.
+    /// Waits until the guest has reset itself more often than `before`, or gives how it ended instead.
     ///
     /// # Errors
-    /// How the guest ended instead.
-    pub async fn reset_after(&self, before: u32, limit: Duration) -> Result<Result<(), BootEnd>, MachineError> {
+    /// [`MachineError::Qemu`] where it was QEMU that ended.
+    pub async fn reset_after(&self, before: u32) -> Result<Option<BootEnd>, MachineError> {
         tokio::select! {
             () = self.life.reset_after(before) => {
                 self.console.begins_again();
-                Ok(Ok(()))
+                Ok(None)
             }
-            end = self.over() => Ok(Err(end?)),
-            () = tokio::time::sleep(limit) => Ok(Err(BootEnd::Silent { quiet_seconds: limit.as_secs() })),
+            end = self.over() => Ok(Some(end?)),
         }
     }
 
@@ -86,17 +79,7 @@ impl Off {
         }
         let firmware = Firmware::find()?;
         let none = || StartError::Restore("the caller's own disk is not started again".to_owned());
-        let (disk, vars, volumes) = held.parts().ok_or_else(none)?;
-        let parts = Parts {
-            pflash: Pflash { code: &firmware.code, vars },
-            console: String::new(),
-            disk,
-            volumes,
-            cdrom: None,
-            network: held.network(),
-            reset_ends: false,
-            memory: Memory::Own,
-        };
+        let parts = held.parts(&firmware, Memory::Own).ok_or_else(none)?;
         let running = launch(&spec, accel.0, parts).await?;
         Machine::assemble(running, &spec, accel, held).await
     }

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{
     Machine, QMP_LIMIT, StartError,
-    argv::{Disk, Memory, Parts, Pflash},
+    argv::Memory,
     firmware::Firmware,
     held::{Cold, Held},
     launch::{launch, refusal},
@@ -20,7 +20,7 @@ use super::{
     process::path_of,
     qmp::{Qmp, QmpError},
     spec::{Accel, Spec},
-    start::{layer, path_of_blob},
+    start::layer,
 };
 use crate::image::{Image, Overlay, Unnamed};
 
@@ -218,22 +218,13 @@ impl Snapshot {
         let firmware = Firmware::find()?;
         let vars = Unnamed::copy_of(scratch, "firmware variables", path_of(&files.vars).as_ref())?;
         let overlay = Overlay::create(scratch, kept.disk_bytes)?;
-        let below = frozen.below();
+        let held = Held::Fork { overlay, vars, frozen: Arc::clone(frozen) };
         let memory = if kept.mapped {
             Memory::PrivateOf { path: path_of(&files.memory), rom: kept.rom }
         } else {
             Memory::Streamed
         };
-        let parts = Parts {
-            pflash: Pflash { code: &firmware.code, vars: path_of_blob(&vars) },
-            console: String::new(),
-            disk: Disk { overlay: overlay.fd_path().display().to_string(), below, durable: true },
-            volumes: files.volumes.iter().map(path_of).collect(),
-            cdrom: None,
-            network: kept.network,
-            reset_ends: false,
-            memory,
-        };
+        let Some(parts) = held.parts(&firmware, memory) else { unreachable!("a fork has a disk of its own") };
         let running = launch(&kept.spec, kept.accel, parts).await?;
         if let Err(error) = read_state(&running.qmp, frozen).await {
             return Err(match error {
@@ -244,7 +235,6 @@ impl Snapshot {
                 StreamError::Failed(why) => StartError::Restore(why),
             });
         }
-        let held = Held::Fork { overlay, vars, frozen: Arc::clone(frozen) };
         let machine = Machine::assemble(running, &kept.spec, (kept.accel, kept.accel_why.clone()), held).await?;
         machine.settle();
         Ok(machine)

@@ -18,7 +18,7 @@ use super::{
     launch::{Running, launch},
     life::End,
     memfd::Memfd,
-    process::ProcessError,
+    process::{ProcessError, path_of},
     qmp::{Qmp, QmpError},
     spec::{Accel, AccelChoice, Spec},
 };
@@ -155,10 +155,10 @@ async fn start(spec: &Spec, media: &Media<'_>, accel: Accel, accel_why: String) 
     let seeds = media.volumes.iter().map(|content| Unnamed::holding(media.scratch, "seed volume", content));
     let volumes = seeds.collect::<Result<Vec<_>, _>>()?;
     let mut parts = Parts {
-        pflash: Pflash { code: &firmware.code, vars: path_of_blob(&vars) },
+        pflash: Pflash { code: &firmware.code, vars: path_of(vars.file()) },
         console: String::new(),
         disk: Disk { overlay: String::new(), below: Vec::new(), durable: true },
-        volumes: volumes.iter().map(path_of_blob).collect(),
+        volumes: volumes.iter().map(|volume| path_of(volume.file())).collect(),
         cdrom: media.cdrom.as_ref().map(|path| path.display().to_string()),
         network: media.network,
         reset_ends: media.reset_ends,
@@ -172,8 +172,7 @@ async fn start(spec: &Spec, media: &Media<'_>, accel: Accel, accel_why: String) 
         BootDisk::OverlayOf(image) => {
             let memory = Memfd::create("guest-memory", spec.memory_mib << 20).map_err(StartError::Memory)?;
             let overlay = Overlay::create(media.scratch, image.virtual_size())?;
-            let path = overlay.fd_path().display().to_string();
-            parts.disk = Disk { overlay: path, below: vec![layer(image)], durable: false };
+            parts.disk = Disk { overlay: path_of(overlay.file()), below: vec![layer(image)], durable: false };
             parts.memory = Memory::Shared(memory.path());
             let (image, memory, scratch) = (Arc::clone(image), Some(memory), media.scratch.to_owned());
             Held::Cold(Box::new(Cold { image, overlay, vars, volumes, memory, network: media.network, scratch }))
@@ -213,10 +212,6 @@ impl Machine {
 /// An image as the lowest layer of a disk: its path and format.
 pub(super) fn layer(image: &Image) -> (String, String) {
     (image.fd_path().display().to_string(), image.format().to_string())
-}
-
-pub(super) fn path_of_blob(blob: &Unnamed) -> String {
-    blob.fd_path().display().to_string()
 }
 
 fn on_path(program: &str) -> bool {

@@ -219,18 +219,7 @@ mod tests {
     use super::Conclusion;
 
     fn outcome(status: Status, cause: Option<SkipCause>) -> Outcome {
-        Outcome {
-            check: "topic.property".to_owned(),
-            status,
-            machine: None,
-            cause,
-            why: None,
-            want: None,
-            want_at: None,
-            got: None,
-            notes: Vec::new(),
-            evidence: Vec::new(),
-        }
+        Outcome { cause, ..Outcome::new("topic.property", status) }
     }
 
     #[test]

@@ -40,21 +40,6 @@ config:
 errors: No known data errors
 ";
 
-fn outcome(check: &str, status: Status) -> Outcome {
-    Outcome {
-        check: check.to_owned(),
-        status,
-        machine: None,
-        cause: None,
-        why: None,
-        want: None,
-        want_at: None,
-        got: None,
-        notes: Vec::new(),
-        evidence: Vec::new(),
-    }
-}
-
 fn evidence(from: &str, code: i32, seconds: f64, stdout: &str, stderr: &str) -> Evidence {
     Evidence {
         from: from.to_owned(),
@@ -72,16 +57,16 @@ fn judged(check: &str, status: Status, want: &str, at: &str, got: &str, evidence
         want_at: Some(at.to_owned()),
         got: Some(got.to_owned()),
         evidence: vec![evidence],
-        ..outcome(check, status)
+        ..Outcome::new(check, status)
     }
 }
 
 fn skipped(check: &str, cause: SkipCause, why: Option<&str>) -> Outcome {
-    Outcome { cause: Some(cause), why: why.map(str::to_owned), ..outcome(check, Status::Skip) }
+    Outcome { cause: Some(cause), why: why.map(str::to_owned), ..Outcome::new(check, Status::Skip) }
 }
 
 fn error(check: &str, why: &str, evidence: Vec<Evidence>) -> Outcome {
-    Outcome { why: Some(why.to_owned()), evidence, ..outcome(check, Status::Error) }
+    Outcome { why: Some(why.to_owned()), evidence, ..Outcome::new(check, Status::Error) }
 }
 
 fn passes() -> Vec<Outcome> {

@@ -37,8 +37,6 @@ pub(super) async fn ask(
         end = machine.over() => return Err(RunError::Host(format!("the machine ended while it was asked: {}", end?))),
         () = count => unreachable!("it counts for ever"),
     };
-    for (probe, output) in probes.into_iter().zip(outputs) {
-        answers.add(probe.source, output);
-    }
+    answers.answered(probes, outputs);
     Ok(())
 }

@@ -97,11 +97,6 @@ impl Begun {
             entry: Some(entry),
         })
     }
-
-    /// The console, from the firmware's first word on.
-    pub(super) fn console(&self) -> Vec<u8> {
-        [self.said_before.clone(), self.machine.console().bytes()].concat()
-    }
 }
 
 /// The record of a machine that has just been booted.

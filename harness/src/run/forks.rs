@@ -1,6 +1,8 @@
 //! What is slow to ask, or changes what it asks, is asked of forks of the machine: each fact of one of its own.
 
 use std::{
+    fmt,
+    os::unix::net::UnixStream,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -43,11 +45,24 @@ async fn listen(machine: &mut Machine, session: &Session) -> Result<Session, Str
         (0, _) => {}
         (_, said) => return Err(format!("no shell on its port: {}", said.trim())),
     }
-    let port = Session::Port(PortShell::open(port).map_err(|error| error.to_string())?);
-    match port.script("true", AGENT_LIMIT).await {
-        Ok((0, _)) => Ok(port),
+    answering(port).await
+}
+
+/// A session with the shell on a port, once it has answered.
+async fn answering(port: UnixStream) -> Result<Session, String> {
+    let session = Session::Port(PortShell::open(port).map_err(|error| error.to_string())?);
+    match session.script("true", AGENT_LIMIT).await {
+        Ok((0, _)) => Ok(session),
         Ok((status, _)) => Err(format!("the shell on its port ended `true` with {status}")),
         Err(error) => Err(format!("the shell on its port does not answer: {error}")),
+    }
+}
+
+/// A reason, and what the machine's console said last.
+pub(crate) fn with_last_words(why: impl fmt::Display, machine: &Machine) -> String {
+    match machine.console().tail(TAIL).join(" | ") {
+        tail if tail.is_empty() => why.to_string(),
+        tail => format!("{why}; its console: {tail}"),
     }
 }
 
@@ -123,11 +138,9 @@ pub(crate) async fn ask(snapshot: &Snapshot, tasks: Vec<Task>, at_once: usize, m
 pub(crate) async fn fork(snapshot: &Snapshot) -> Result<(Machine, Session), String> {
     let mut machine = snapshot.fork().await.map_err(|error| format!("no fork: {error}"))?;
     let port = machine.take_port().ok_or("the fork has no port")?;
-    let session = Session::Port(PortShell::open(port).map_err(|error| error.to_string())?);
-    let deaf = |error: &dyn std::fmt::Display| format!("the fork does not answer: {error}");
-    tokio::select! {
-        answer = session.script("true", AGENT_LIMIT) => answer.map_err(|error| deaf(&error))?,
-        end = machine.over() => return Err(end.map_or_else(|error| error.to_string(), |end| deaf(&end))),
+    let session = tokio::select! {
+        session = answering(port) => session?,
+        end = machine.over() => return Err(end.map_or_else(|error| error.to_string(), |end| format!("the fork does not answer: {end}"))),
     };
     Ok((machine, session))
 }
@@ -144,8 +157,5 @@ async fn ask_one(snapshot: &Snapshot, done: &mut Done) -> Result<Vec<Output>, St
         }),
     };
     done.asked = answered.is_ok().then(|| begun.elapsed());
-    answered.map_err(|why| match machine.console().tail(TAIL).join(" | ") {
-        tail if tail.is_empty() => why,
-        tail => format!("{why}; its console: {tail}"),
-    })
+    answered.map_err(|why| with_last_words(why, &machine))
 }

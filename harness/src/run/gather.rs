@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use kverify_checks::{
-    AnyCheck, Outcome, Output, Source, Status, Unreadable, expect::Resolved, fact::Gathered, outcome::Evidence,
+    AnyCheck, Outcome, Output, Probe, Source, Status, Unreadable, expect::Resolved, fact::Gathered, outcome::Evidence,
 };
 
 use super::plan::Planned;
@@ -34,6 +34,11 @@ impl Answers {
         self.outputs.insert(source, output);
     }
 
+    /// Adds the answers to probes, in their order.
+    pub(crate) fn answered(&mut self, probes: Vec<Probe>, outputs: Vec<Output>) {
+        self.outputs.extend(probes.into_iter().map(|probe| probe.source).zip(outputs));
+    }
+
     /// Says that a fact was gathered on this machine.
     pub(crate) fn gathered_on(&mut self, fact: &'static str, machine: &str) {
         self.elsewhere.insert(fact, machine.to_owned());
@@ -46,7 +51,7 @@ impl Answers {
 
     /// The machine that a check was asked of.
     fn machine(&self, check: &dyn AnyCheck) -> Option<String> {
-        let of_image = |probe: &kverify_checks::Probe| matches!(probe.source, Source::Image(_));
+        let of_image = |probe: &Probe| matches!(probe.source, Source::Image(_));
         let fact = check.fact();
         if (fact.probes)().iter().all(of_image) {
             return None;
@@ -63,18 +68,8 @@ impl Answers {
     /// What came of one check. `unasked` says why the machine could not be asked, where it could not.
     pub(crate) fn judge(&mut self, planned: &Planned, resolved: &Resolved, unasked: Option<&str>) -> Outcome {
         let about = planned.check.about();
-        let mut outcome = Outcome {
-            check: about.id.to_owned(),
-            status: Status::Skip,
-            machine: None,
-            cause: None,
-            why: None,
-            want: None,
-            want_at: resolved.origin(about.key).map(ToString::to_string),
-            got: None,
-            notes: Vec::new(),
-            evidence: Vec::new(),
-        };
+        let mut outcome = Outcome::new(about.id, Status::Skip);
+        outcome.want_at = resolved.origin(about.key).map(ToString::to_string);
         if let Some((cause, why)) = &planned.skip {
             (outcome.cause, outcome.why) = (Some(*cause), Some(why.clone()));
             return outcome;

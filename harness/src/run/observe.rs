@@ -76,18 +76,8 @@ mod tests {
         let answers: Vec<(Source, Output)> =
             (check.fact().probes)().into_iter().map(|probe| (probe.source, output.clone())).collect();
         let mut report = sample_refuted();
-        let failed = |check: &str, got: &str| Outcome {
-            check: check.to_owned(),
-            status: Status::Fail,
-            machine: None,
-            cause: None,
-            why: None,
-            want: None,
-            want_at: None,
-            got: Some(got.to_owned()),
-            notes: Vec::new(),
-            evidence: Vec::new(),
-        };
+        let failed =
+            |check: &str, got: &str| Outcome { got: Some(got.to_owned()), ..Outcome::new(check, Status::Fail) };
         report.expectation.name = "debian-13-server".to_owned();
         report.outcomes = vec![failed("console.no-kernel-oops", "BUG:\u{1b}[0m x"), failed(id, "tank/os (zfs)")];
         let run =

@@ -90,11 +90,7 @@ fn take(done: Done, answers: &mut Answers) {
     answers.gathered_on(task.fact, &name(number));
     match answered {
         Err(why) => answers.fail(task.fact, why),
-        Ok(outputs) => {
-            for (probe, output) in task.probes.into_iter().zip(outputs) {
-                answers.add(probe.source, output);
-            }
-        }
+        Ok(outputs) => answers.answered(task.probes, outputs),
     }
 }
 

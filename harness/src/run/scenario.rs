@@ -38,7 +38,7 @@ impl Stage<'_> {
     pub(super) async fn play(&self, scenario: &Scenario, of: &MachineRecord) -> (Outcome, MachineRecord) {
         (self.progress)(Progress::Playing { name: scenario.name.clone(), about: scenario.about.clone() });
         let fork = self.snapshot.as_ref().filter(|_| scenario.bus.is_none_or(|bus| bus == self.spec.bus));
-        let mut outcome = blank(scenario);
+        let mut outcome = Outcome::new(scenario.id(), Status::Error);
         let mut record = MachineRecord { id: scenario.id(), timings: Timings::default(), ..of.clone() };
         record.carrier = if fork.is_some() { Carrier::Port } else { Carrier::Ssh };
         record.boot = fork.map_or_else(|| "cold".to_owned(), |fork| format!("{FORK_OF}{}", fork.at()));
@@ -85,10 +85,7 @@ impl Stage<'_> {
         let booted = boot(self.image, &spec, self.way_in, self.scratch, self.progress).await;
         match booted {
             Ok((machine, Reached::Settled(arrival))) => Ok((machine, arrival.session)),
-            Ok((machine, Reached::Ended(end))) => {
-                let tail = machine.console().tail(3).join(" | ");
-                Err(Trouble::Fail(format!("{end}; its console: {tail}")))
-            }
+            Ok((machine, Reached::Ended(end))) => Err(Trouble::Fail(forks::with_last_words(end, &machine))),
             Err(error @ (RunError::Reach(_) | RunError::Ask(_))) => Err(Trouble::Error(error.to_string())),
             Err(error) => Err(Trouble::Error(format!("no machine: {error}"))),
         }
@@ -123,22 +120,12 @@ pub fn scenario_named(name: &str, folder: &Path) -> Result<Scenario, String> {
 
 /// The outcome of a scenario that was not played.
 pub(crate) fn unplayed(scenario: &Scenario, why: &str) -> Outcome {
-    ended(blank(scenario), &scenario.about, "at its beginning", Trouble::Error(why.to_owned()))
-}
-
-fn blank(scenario: &Scenario) -> Outcome {
-    Outcome {
-        check: scenario.id(),
-        status: Status::Error,
-        machine: None,
-        cause: None,
-        why: None,
-        want: None,
-        want_at: None,
-        got: None,
-        notes: Vec::new(),
-        evidence: Vec::new(),
-    }
+    ended(
+        Outcome::new(scenario.id(), Status::Error),
+        &scenario.about,
+        "at its beginning",
+        Trouble::Error(why.to_owned()),
+    )
 }
 
 fn ended(mut outcome: Outcome, want: &str, place: &str, trouble: Trouble) -> Outcome {

@@ -30,7 +30,7 @@ use super::{
 use crate::{
     book::{self, SheetError},
     image::{Digest, DigestError, Image, ImageError, SeedError},
-    machine::{MachineError, Snapshot, Spec, StartError},
+    machine::{Machine, MachineError, Snapshot, Spec, StartError},
     report::{Chosen, ChosenBy, Conclusion, Report, Subject},
     session::{Credential, SessionError},
 };
@@ -118,13 +118,14 @@ pub async fn verify(request: &Request, progress: &(dyn Fn(Progress) + Sync)) -> 
     let offline = Arc::clone(&image);
     let offline = spawn_blocking(move || observed::image(&offline));
     let way_in = WayIn::new(request.credential.clone())?;
-    let key = if request.warm {
+    let warm = if request.warm {
         let digest = hashing.digest().await?;
-        Some(Warm::key(&digest.to_string(), &request.spec, &way_in).map_err(host)?)
+        let key = Warm::key(&digest.to_string(), &request.spec, &way_in).map_err(host)?;
+        Some((Warm::of_user().map_err(host)?, key))
     } else {
         None
     };
-    let begun = begin(request, &image, way_in, key.as_deref(), progress).await?;
+    let begun = begin(request, &image, way_in, warm.as_ref(), progress).await?;
     let (resolved, chosen_by) = expectation(&book, named, &begun.name)?;
     let lacks = [(Need::Dns, "the network around the machine is closed, and has no name server")];
     let plan = Plan::new(&resolved.expectation, &request.filter, &lacks);
@@ -135,11 +136,12 @@ pub async fn verify(request: &Request, progress: &(dyn Fn(Progress) + Sync)) -> 
     let booted = begun.boot.1.stdout.clone();
     let (source, output) = begun.boot.clone();
     answers.add(source, output);
-    let mut console = begun.console();
+    let Begun { way_in, name, said_before, mut record, machine, state, entry, .. } = begun;
+    let said = |machine: &Machine| [said_before.as_slice(), &machine.console().bytes()].concat();
+    let mut console = said(&machine);
     let (source, output) = observed::console_of(&console);
     answers.add(source, output);
 
-    let Begun { way_in, name, said_before, mut record, machine, state, entry, .. } = begun;
     let mut told = Told { outcomes: Vec::new(), progress };
     let mut screenshot = None;
     let mut forks = Vec::new();
@@ -147,7 +149,7 @@ pub async fn verify(request: &Request, progress: &(dyn Fn(Progress) + Sync)) -> 
         State::Settled(session, captured) => {
             let begun = Instant::now();
             ask(&session, &machine, plan.machine_probes(), "quick", &mut answers, progress).await?;
-            console = [said_before, machine.console().bytes()].concat();
+            console = said(&machine);
             let (source, output) = observed::console_of(&console);
             answers.add(source, output);
             told.judge(&mut answers, &plan, &resolved, true, None);
@@ -161,9 +163,9 @@ pub async fn verify(request: &Request, progress: &(dyn Fn(Progress) + Sync)) -> 
             (snapshot, forks) = rest.ask(&plan, &mut answers, &mut record, progress).await?;
             told.judge(&mut answers, &plan, &resolved, false, None);
             record.timings.deep_checks = Some(begun.elapsed().as_secs_f64());
-            if let (Some(key), Some(snapshot), true) = (&key, &snapshot, booted_now) {
+            if let (Some(warm), Some(snapshot), true) = (&warm, &snapshot, booted_now) {
                 let kept = Kept { seed: way_in.seed().cloned(), name, boot: booted, record: record.clone() };
-                keep(key.clone(), snapshot.clone(), kept, console.clone(), progress).await;
+                keep(warm.clone(), snapshot.clone(), kept, console.clone(), progress).await;
             }
             let (spec, way_in, image, resolved) = (&request.spec, &way_in, &image, &resolved);
             let stage = Stage { image, spec, way_in, scratch, resolved, snapshot, progress };
@@ -179,7 +181,7 @@ pub async fn verify(request: &Request, progress: &(dyn Fn(Progress) + Sync)) -> 
             let why = format!("not asked: {end}");
             told.unasked(&mut answers, &plan, &resolved, &request.scenarios, &why);
             record.console_tail = machine.console().tail(12);
-            console = machine.console().bytes();
+            console = said(&machine);
         }
     }
     drop(entry);
@@ -221,36 +223,39 @@ async fn begin(
     request: &Request,
     image: &Arc<Image>,
     way_in: WayIn,
-    key: Option<&str>,
+    warm: Option<&(Warm, String)>,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<Begun, RunError> {
-    let dropped = |why| progress(Progress::Dropped { why });
-    if let Some(key) = key {
-        match Warm::of_user().map_err(host)?.find(key, image, &request.scratch) {
-            Ok(None) => {}
-            Err(why) => dropped(why),
-            Ok(Some(entry)) => {
-                progress(Progress::Warm { captured: entry.snapshot.at().to_string() });
-                match Begun::warm(entry, way_in).await {
-                    Ok(begun) => return Ok(begun),
-                    Err((why, way_in)) => {
-                        dropped(why);
-                        Warm::of_user().and_then(|warm| warm.drop(key)).map_err(host)?;
-                        return Begun::cold(image, &request.spec, way_in, &request.scratch, progress).await;
-                    }
-                }
-            }
+    let cold = |way_in| Begun::cold(image, &request.spec, way_in, &request.scratch, progress);
+    let Some((warm, key)) = warm else { return cold(way_in).await };
+    let entry = match warm.find(key, image, &request.scratch) {
+        Ok(Some(entry)) => entry,
+        Ok(None) => return cold(way_in).await,
+        Err(why) => {
+            progress(Progress::Dropped { why });
+            return cold(way_in).await;
+        }
+    };
+    progress(Progress::Warm { captured: entry.snapshot.at().to_string() });
+    match Begun::warm(entry, way_in).await {
+        Ok(begun) => Ok(begun),
+        Err((why, way_in)) => {
+            progress(Progress::Dropped { why });
+            warm.drop(key).map_err(host)?;
+            cold(way_in).await
         }
     }
-    Begun::cold(image, &request.spec, way_in, &request.scratch, progress).await
 }
 
 /// Keeps a captured machine for later runs; that it cannot be kept changes nothing of this one.
-async fn keep(key: String, snapshot: Snapshot, kept: Kept, console: Vec<u8>, progress: &(dyn Fn(Progress) + Sync)) {
-    let written = spawn_blocking(move || {
-        let warm = Warm::of_user().map_err(|error| error.to_string())?;
-        warm.keep(&key, &snapshot, &kept, &console)
-    });
+async fn keep(
+    (warm, key): (Warm, String),
+    snapshot: Snapshot,
+    kept: Kept,
+    console: Vec<u8>,
+    progress: &(dyn Fn(Progress) + Sync),
+) {
+    let written = spawn_blocking(move || warm.keep(&key, &snapshot, &kept, &console));
     let why_not = written.await.unwrap_or_else(|error| Err(error.to_string())).err();
     progress(Progress::Kept { why_not });
 }

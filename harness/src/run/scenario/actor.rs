@@ -13,11 +13,14 @@ use kverify_checks::{
     step::{Crash, Named, Script, Step},
 };
 
+use tokio::time::timeout;
+
 use super::Stage;
 use crate::{
     machine::{Machine, MachineError, Off},
     run::{
         Filter, Progress,
+        forks::with_last_words,
         gather::Answers,
         observed,
         plan::Plan,
@@ -171,9 +174,7 @@ impl<'a> Actor<'a> {
         let mut answers = Answers::default();
         let (source, output) = observed::console(machine);
         answers.add(source, output);
-        for (probe, output) in probes.into_iter().zip(outputs) {
-            answers.add(probe.source, output);
-        }
+        answers.answered(probes, outputs);
         for planned in plan.checks.iter().filter(|planned| planned.skip.is_none()) {
             let outcome = answers.judge(planned, resolved, None);
             let got = outcome.got.or(outcome.why).unwrap_or_default();
@@ -202,14 +203,11 @@ impl<'a> Actor<'a> {
         let before = machine.resets();
         // The session may end before the answer comes; the reset is what counts.
         let asked = session.script("systemctl reboot --no-block || reboot", REMEMBER);
-        let reset = machine.reset_after(before, SHUTDOWN);
-        let (_, reset) = tokio::join!(tokio::time::timeout(Duration::from_secs(10), asked), reset);
-        match reset? {
-            Ok(()) => {}
-            Err(BootEnd::Silent { quiet_seconds }) => {
-                return Err(Trouble::Fail(format!("no reset {quiet_seconds} s after the request")));
-            }
-            Err(end) => return Err(Trouble::Fail(end.to_string())),
+        let reset = timeout(SHUTDOWN, machine.reset_after(before));
+        let (_, reset) = tokio::join!(timeout(Duration::from_secs(10), asked), reset);
+        let late = |_| Trouble::Fail(format!("no reset {} s after the request", SHUTDOWN.as_secs()));
+        if let Some(end) = reset.map_err(late)?? {
+            return Err(Trouble::Fail(end.to_string()));
         }
         self.settle(machine).await?;
         self.boots.push(begun.elapsed());
@@ -219,7 +217,7 @@ impl<'a> Actor<'a> {
     async fn power_off(&mut self, limit: Duration) -> Result<(), Trouble> {
         let (machine, _) = self.on()?;
         machine.press_power_button().await?;
-        match tokio::time::timeout(limit, machine.over()).await {
+        match timeout(limit, machine.over()).await {
             Err(_) => return Err(Trouble::Fail(format!("still on {} s after its power button", limit.as_secs()))),
             Ok(Ok(BootEnd::PoweredOff)) => {}
             Ok(end) => return Err(Trouble::Fail(end?.to_string())),
@@ -277,10 +275,7 @@ impl<'a> Actor<'a> {
                 self.power = Power::On { machine, session: arrival.session };
                 Ok(())
             }
-            Ok(Reached::Ended(end)) => {
-                let tail = machine.console().tail(3).join(" | ");
-                Err(Trouble::Fail(format!("{end}; its console: {tail}")))
-            }
+            Ok(Reached::Ended(end)) => Err(Trouble::Fail(with_last_words(end, &machine))),
             Err(error @ ReachError::NoWayIn(_)) => Err(Trouble::Fail(error.to_string())),
             Err(error) => Err(Trouble::Error(error.to_string())),
         }
