@@ -136,14 +136,23 @@ impl Machine {
     /// # Errors
     /// [`MachineError::Dial`] where there is no way to that port.
     pub fn dial(&self, port: u16) -> Result<TcpStream, MachineError> {
-        let dialled = match self.forward {
-            Some(forward) if port == 22 => {
-                let address = SocketAddr::from((Ipv4Addr::LOCALHOST, forward));
-                TcpStream::connect_timeout(&address, Duration::from_secs(10))
-            }
+        let dialled = match self.ssh_address() {
+            Some(address) if port == 22 => TcpStream::connect_timeout(&address, Duration::from_secs(10)),
             _ => Err(std::io::Error::other("this machine's network does not lead there")),
         };
         dialled.map_err(|source| MachineError::Dial { port, source })
+    }
+
+    /// The host's address that leads to port 22 of the guest, where there is a network.
+    #[must_use]
+    pub fn ssh_address(&self) -> Option<SocketAddr> {
+        self.forward.map(|forward| SocketAddr::from((Ipv4Addr::LOCALHOST, forward)))
+    }
+
+    /// QEMU's process.
+    #[must_use]
+    pub fn pid(&self) -> i32 {
+        self.process.pid().as_raw_nonzero().get()
     }
 
     /// The host's end of the port on which a root shell may listen in the guest; it can be taken once.
@@ -177,7 +186,7 @@ impl Machine {
 
     /// CPU time that QEMU has used, in seconds.
     fn cpu_seconds(&self) -> Option<f64> {
-        let pid = self.process.pid().as_raw_nonzero();
+        let pid = self.pid();
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
         // The name may hold spaces and brackets; the fields after its last bracket are numbered from 3.
         let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace().skip(11);

@@ -1,8 +1,10 @@
 //! A run: what is asked of an image, in which order, with which deadlines, and what came of it.
 
+mod ahead;
 mod ask;
 mod begun;
 mod boot;
+mod check;
 mod choose;
 mod fingerprint;
 mod forks;
@@ -16,12 +18,16 @@ mod reach;
 mod record;
 mod rest;
 mod scenario;
+mod settled;
 mod told;
 mod verify;
 mod warm;
 mod way_in;
 
+pub use ahead::Ahead;
+pub use check::Unanswered;
 pub use choose::GuestName;
+pub use forks::fork;
 pub use observe::observed;
 pub(crate) use plan::Plan;
 pub use plan::{Filter, FilterError};
@@ -30,5 +36,6 @@ pub use reach::ReachError;
 pub use record::{Case, Plan as RecordPlan, RecordError, RecordRequest, record};
 pub use scenario::scenario_named;
 pub(crate) use scenario::unplayed;
+pub use settled::Settled;
 pub use verify::{Request, Run, RunError, verify};
 pub use warm::{LIMIT as WARM_LIMIT, Swept, Warm};

@@ -181,7 +181,16 @@ impl Machine {
         Ok(Snapshot(Arc::new(Frozen { image, files, kept, scratch })))
     }
 
-    /// Lets a restored machine go.
+    /// Stops its CPUs until [`Machine::resume`].
+    ///
+    /// # Errors
+    /// [`StartError`] where QEMU does not answer.
+    pub async fn pause(&self) -> Result<(), StartError> {
+        self.qmp.call(command::stop {}, QMP_LIMIT).await?;
+        Ok(())
+    }
+
+    /// Lets a stopped machine go on.
     ///
     /// # Errors
     /// [`StartError`] where QEMU does not answer.

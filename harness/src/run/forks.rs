@@ -134,8 +134,11 @@ pub(crate) async fn ask(snapshot: &Snapshot, tasks: Vec<Task>, at_once: usize, m
     }
 }
 
-/// A fork that answers.
-pub(crate) async fn fork(snapshot: &Snapshot) -> Result<(Machine, Session), String> {
+/// A fork that answers, with the session to the shell on its port.
+///
+/// # Errors
+/// Why there is none, in words.
+pub async fn fork(snapshot: &Snapshot) -> Result<(Machine, Session), String> {
     let mut machine = snapshot.fork().await.map_err(|error| format!("no fork: {error}"))?;
     let port = machine.take_port().ok_or("the fork has no port")?;
     let session = tokio::select! {

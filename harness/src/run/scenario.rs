@@ -11,7 +11,7 @@ use kverify_checks::{
     scenarios::{self, Bus, Scenario},
 };
 
-use super::{Progress, RunError, boot::boot, forks, reach::Reached, way_in::WayIn};
+use super::{Ahead, Progress, RunError, boot::boot, forks, reach::Reached, way_in::WayIn};
 use crate::{
     image::Image,
     machine::{Machine, Snapshot, Spec},
@@ -33,19 +33,35 @@ pub(super) struct Stage<'a> {
 }
 
 impl Stage<'_> {
+    /// The captured machine, where a scenario goes on from it.
+    fn fork(&self, scenario: &Scenario) -> Option<&Snapshot> {
+        self.snapshot.as_ref().filter(|_| scenario.bus.is_none_or(|bus| bus == self.spec.bus))
+    }
+
+    /// The forks for these scenarios, the next made while one is played.
+    pub(super) fn ahead(&self, scenarios: &[Scenario]) -> Option<Ahead> {
+        let count = scenarios.iter().filter(|scenario| self.fork(scenario).is_some()).count();
+        self.snapshot.clone().map(|snapshot| Ahead::new(snapshot, 1, count))
+    }
+
     /// Plays one scenario to its end, and gives the record of its machine too; `of` is that of the machine that was
     /// booted for the checks.
-    pub(super) async fn play(&self, scenario: &Scenario, of: &MachineRecord) -> (Outcome, MachineRecord) {
+    pub(super) async fn play(
+        &self,
+        scenario: &Scenario,
+        ahead: Option<&mut Ahead>,
+        of: &MachineRecord,
+    ) -> (Outcome, MachineRecord) {
         (self.progress)(Progress::Playing { name: scenario.name.clone(), about: scenario.about.clone() });
-        let fork = self.snapshot.as_ref().filter(|_| scenario.bus.is_none_or(|bus| bus == self.spec.bus));
+        let fork = self.fork(scenario);
         let mut outcome = Outcome::new(scenario.id(), Status::Error);
         let mut record = MachineRecord { id: scenario.id(), timings: Timings::default(), ..of.clone() };
         record.carrier = if fork.is_some() { Carrier::Port } else { Carrier::Ssh };
         record.boot = fork.map_or_else(|| "cold".to_owned(), |fork| format!("{FORK_OF}{}", fork.at()));
         outcome.machine = Some(record.id.clone());
         let begun = Instant::now();
-        let machine = match fork {
-            Some(snapshot) => forks::fork(snapshot).await.map_err(Trouble::Error),
+        let machine = match ahead.filter(|_| fork.is_some()) {
+            Some(ahead) => ahead.take().await.map_err(Trouble::Error),
             None => self.cold(scenario.bus.unwrap_or(self.spec.bus)).await,
         };
         record.timings.login = Some(begun.elapsed().as_secs_f64());

@@ -169,8 +169,9 @@ pub async fn verify(request: &Request, progress: &(dyn Fn(Progress) + Sync)) -> 
             }
             let (spec, way_in, image, resolved) = (&request.spec, &way_in, &image, &resolved);
             let stage = Stage { image, spec, way_in, scratch, resolved, snapshot, progress };
+            let mut ahead = stage.ahead(&request.scenarios);
             for scenario in &request.scenarios {
-                let (outcome, machine) = stage.play(scenario, &record).await;
+                let (outcome, machine) = stage.play(scenario, ahead.as_mut(), &record).await;
                 told.tell(outcome);
                 forks.push(machine);
             }

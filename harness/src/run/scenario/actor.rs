@@ -20,10 +20,8 @@ use crate::{
     machine::{Machine, MachineError, Off},
     run::{
         Filter, Progress,
+        check::{Unanswered, check},
         forks::with_last_words,
-        gather::Answers,
-        observed,
-        plan::Plan,
         reach::{ReachError, Reached, reach},
     },
     session::{Session, SessionError},
@@ -163,20 +161,12 @@ impl<'a> Actor<'a> {
     async fn expect(&mut self, checks: &[String], said: &mut String) -> Result<(), Trouble> {
         let resolved = self.stage.resolved;
         let filter = Filter::new(checks, &[]).map_err(|error| Trouble::Error(error.to_string()))?;
-        let plan = Plan::new(&resolved.expectation, &filter, &[]);
-        let mut probes = plan.machine_probes();
-        probes.extend(plan.fork_facts().into_iter().flat_map(|(_, probes)| probes));
         let (machine, session) = self.on()?;
-        let outputs = tokio::select! {
-            outputs = session.ask(&probes, |_| ()) => outputs?,
-            end = machine.over() => return Err(Trouble::Fail(end?.to_string())),
-        };
-        let mut answers = Answers::default();
-        let (source, output) = observed::console(machine);
-        answers.add(source, output);
-        answers.answered(probes, outputs);
-        for planned in plan.checks.iter().filter(|planned| planned.skip.is_none()) {
-            let outcome = answers.judge(planned, resolved, None);
+        let outcomes = check(machine, session, resolved, &filter).await.map_err(|error| match error {
+            Unanswered::Ended(end) => Trouble::Fail(end.to_string()),
+            error => Trouble::Error(error.to_string()),
+        })?;
+        for outcome in outcomes {
             let got = outcome.got.or(outcome.why).unwrap_or_default();
             let _ = writeln!(said, "{}: {got}", outcome.check);
             match outcome.status {

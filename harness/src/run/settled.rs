@@ -1,0 +1,71 @@
+//! A machine that has booted cold and settled, outside of any run: what can be asked of it, and forked.
+
+use std::{net::SocketAddr, path::Path, sync::Arc};
+
+use kverify_checks::{Outcome, expect::Resolved};
+
+use super::{
+    Filter, RunError,
+    boot::boot,
+    check::{Unanswered, check},
+    choose::{expectation, given},
+    forks::{self, NotForked},
+    reach::Reached,
+    way_in::WayIn,
+};
+use crate::{
+    book,
+    image::Image,
+    machine::{Machine, Snapshot, Spec},
+    session::{Credential, Session},
+};
+
+/// A settled machine with an open session to it.
+pub struct Settled {
+    machine: Machine,
+    session: Session,
+    resolved: Resolved,
+    way_in: WayIn,
+}
+
+impl Settled {
+    /// Boots an overlay of `image`, brings a way in by a seed, and chooses the expectation as a run does; `expect` names
+    /// one.
+    ///
+    /// # Errors
+    /// [`RunError`] where no system settled.
+    pub async fn boot(image: &Path, spec: &Spec, expect: Option<&str>, scratch: &Path) -> Result<Self, RunError> {
+        let mut book = book::built_in();
+        let named = given(&mut book, expect)?;
+        let image = Arc::new(Image::open(image)?);
+        let way_in = WayIn::new(None)?;
+        let (machine, session, name) = match boot(&image, spec, &way_in, scratch, &|_| ()).await? {
+            (machine, Reached::Settled(arrival)) => (machine, arrival.session, arrival.name),
+            (machine, Reached::Ended(end)) => return Err(RunError::Host(forks::with_last_words(end, &machine))),
+        };
+        let (resolved, _) = expectation(&book, named, &name)?;
+        Ok(Self { machine, session, resolved, way_in })
+    }
+
+    /// The account and the address of its SSH server, for other programs.
+    #[must_use]
+    pub fn ssh(&self) -> (&Credential, Option<SocketAddr>) {
+        (&self.way_in.credential, self.machine.ssh_address())
+    }
+
+    /// The outcomes of the checks that `filter` leaves in, asked of the machine itself over its open session.
+    ///
+    /// # Errors
+    /// [`Unanswered`] where it did not answer.
+    pub async fn check(&self, filter: &Filter) -> Result<Vec<Outcome>, Unanswered> {
+        check(&self.machine, &self.session, &self.resolved, filter).await
+    }
+
+    /// Captures it.
+    ///
+    /// # Errors
+    /// Why it cannot be captured, in words; the machine is gone then.
+    pub async fn capture(self) -> Result<Snapshot, String> {
+        forks::capture(self.machine, &self.session).await.map_err(|NotForked { why, .. }| why)
+    }
+}
