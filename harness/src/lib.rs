@@ -5,6 +5,7 @@
 
 pub mod book;
 pub mod cli;
+pub mod gate;
 pub mod image;
 pub mod lead;
 pub mod machine;

@@ -12,7 +12,7 @@ mod samples;
 mod style;
 
 #[cfg(test)]
-pub(crate) use samples::refuted as sample_refuted;
+pub(crate) use samples::{refuted as sample_refuted, verified as sample_verified};
 
 pub use folder::{Files, Folder, FolderError};
 pub use human::{finding, summary, table};

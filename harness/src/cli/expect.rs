@@ -10,7 +10,10 @@ use super::{
     machine_args::MachineArgs,
     verify::interrupted,
 };
-use crate::run::{Filter, Request, observed, verify};
+use crate::{
+    gate::Waivers,
+    run::{Filter, Request, observed, verify},
+};
 
 /// Options of `kverify expect`.
 #[derive(Debug, clap::Args)]
@@ -41,6 +44,7 @@ pub(crate) async fn run(args: &Args, shown: Shown) -> anyhow::Result<u8> {
         expect: args.expect.clone(),
         filter: Filter::default(),
         warm: false,
+        waivers: Waivers::default(),
         scenarios: Vec::new(),
         scratch: args.machine.scratch(),
     };

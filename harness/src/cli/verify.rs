@@ -1,8 +1,8 @@
 //! `kverify verify IMAGE`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{
@@ -12,6 +12,7 @@ use super::{
     scenarios::Scenarios,
 };
 use crate::{
+    gate::Waivers,
     report::{Conclusion, Files, Folder, table},
     run::{Filter, Request, verify},
 };
@@ -39,6 +40,9 @@ pub(crate) struct Args {
     /// Play these scenarios: none, all, or names (`kverify scenarios` lists them).
     #[arg(long, value_name = "NAME,…", default_value = "none")]
     scenarios: Scenarios,
+    /// Let the failures pass that this file's `[[waiver]]` tables name.
+    #[arg(long, value_name = "FILE")]
+    waivers: Option<PathBuf>,
     #[command(flatten)]
     account: Account,
     #[command(flatten)]
@@ -55,6 +59,7 @@ pub(crate) async fn run(args: &Args, shown: Shown) -> anyhow::Result<u8> {
         filter: Filter::new(&args.only, &args.skip)?,
         warm: args.warm,
         scenarios: args.scenarios.0.clone(),
+        waivers: args.waivers.as_deref().map(waivers).transpose()?.unwrap_or_default(),
         scratch: args.machine.scratch(),
     };
     let folder = Folder::prepare(&out(args))?;
@@ -79,6 +84,12 @@ pub(crate) async fn run(args: &Args, shown: Shown) -> anyhow::Result<u8> {
         written => drop(written?),
     }
     Ok(run.report.verdict.exit_code())
+}
+
+/// The waivers of a file.
+fn waivers(path: &Path) -> anyhow::Result<Waivers> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("waivers {}", path.display()))?;
+    Waivers::parse(&text).with_context(|| format!("waivers {}", path.display()))
 }
 
 fn out(args: &Args) -> PathBuf {

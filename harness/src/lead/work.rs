@@ -12,6 +12,7 @@ use super::{
     ran::{Ran, chain},
 };
 use crate::{
+    gate::Waivers,
     machine::Spec,
     matrix::{Matrix, Row},
     report::{Files, Folder, FolderError, junit, summary},
@@ -124,6 +125,7 @@ async fn run(
         expect: Some(row.expect.clone()),
         filter: Filter::default(),
         warm: false,
+        waivers: Waivers::default(),
         scenarios: row.scenarios.clone(),
         scratch: order.scratch.clone(),
     };

@@ -7,6 +7,8 @@ use kverify_checks::{Outcome, SkipCause, Status};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::gate::Waiver;
+
 /// Everything a run of `kverify verify` found out. All views are made from this.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -23,6 +25,9 @@ pub struct Report {
     pub machines: Vec<MachineRecord>,
     /// One outcome per check, by ID.
     pub outcomes: Vec<Outcome>,
+    /// The waivers that let a failure pass.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waivers: Vec<Waiver>,
     /// What all of it says.
     pub verdict: Conclusion,
     /// When the run began (RFC 3339).

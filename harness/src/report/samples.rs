@@ -126,6 +126,7 @@ fn report(outcomes: Vec<Outcome>) -> Report {
             not_captured: None,
             console_tail: Vec::new(),
         }],
+        waivers: Vec::new(),
         verdict: Conclusion::of(&outcomes),
         outcomes,
         started: time("2026-11-21T23:12:00Z"),
@@ -134,7 +135,7 @@ fn report(outcomes: Vec<Outcome>) -> Report {
 }
 
 /// Everything holds.
-pub(super) fn verified() -> Report {
+pub(crate) fn verified() -> Report {
     report(passes())
 }
 

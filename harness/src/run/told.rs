@@ -1,12 +1,19 @@
 //! The outcomes of a run, each told as it comes.
 
+use jiff::Timestamp;
 use kverify_checks::{Outcome, expect::Resolved, scenarios::Scenario};
+
+use crate::gate::{Waiver, Waivers};
 
 use super::{Progress, gather::Answers, plan::Plan, scenario::unplayed};
 
 /// The outcomes so far, each told as it comes.
 pub(super) struct Told<'a> {
     pub(super) outcomes: Vec<Outcome>,
+    /// The waivers of the caller's, and the name of the image.
+    pub(super) waivers: (&'a Waivers, String),
+    /// Those that let a failure pass.
+    pub(super) waived: Vec<Waiver>,
     pub(super) progress: &'a (dyn Fn(Progress) + Sync),
 }
 
@@ -42,7 +49,9 @@ impl Told<'_> {
         }
     }
 
-    pub(super) fn tell(&mut self, outcome: Outcome) {
+    pub(super) fn tell(&mut self, mut outcome: Outcome) {
+        let (waivers, image) = &self.waivers;
+        self.waived.extend(waivers.apply(&mut outcome, image, Timestamp::now()).cloned());
         (self.progress)(Progress::Judged(Box::new(outcome.clone())));
         self.outcomes.push(outcome);
     }

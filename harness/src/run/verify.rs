@@ -29,6 +29,7 @@ use super::{
 };
 use crate::{
     book::{self, SheetError},
+    gate::Waivers,
     image::{Digest, DigestError, Image, ImageError, SeedError},
     machine::{Machine, MachineError, Snapshot, Spec, StartError},
     report::{Chosen, ChosenBy, Conclusion, Report, Subject},
@@ -51,6 +52,8 @@ pub struct Request {
     pub warm: bool,
     /// The scenarios that are played.
     pub scenarios: Vec<Scenario>,
+    /// The failures that are borne.
+    pub waivers: Waivers,
     /// The folder for files without names.
     pub scratch: PathBuf,
 }
@@ -142,7 +145,8 @@ pub async fn verify(request: &Request, progress: &(dyn Fn(Progress) + Sync)) -> 
     let (source, output) = observed::console_of(&console);
     answers.add(source, output);
 
-    let mut told = Told { outcomes: Vec::new(), progress };
+    let waivers = (&request.waivers, image.name());
+    let mut told = Told { outcomes: Vec::new(), waivers, waived: Vec::new(), progress };
     let mut screenshot = None;
     let mut forks = Vec::new();
     match state {
@@ -186,7 +190,7 @@ pub async fn verify(request: &Request, progress: &(dyn Fn(Progress) + Sync)) -> 
         }
     }
     drop(entry);
-    let mut outcomes = told.outcomes;
+    let (mut outcomes, waivers) = (told.outcomes, told.waived);
     outcomes.sort_by(|one, other| one.check.cmp(&other.check));
     progress(Progress::Hashing);
     let digest = hashing.digest().await?;
@@ -197,6 +201,7 @@ pub async fn verify(request: &Request, progress: &(dyn Fn(Progress) + Sync)) -> 
         expectation: chosen(&resolved, chosen_by),
         check_set: check_set(),
         machines: [vec![record], forks].concat(),
+        waivers,
         verdict: Conclusion::of(&outcomes),
         outcomes,
         started,
