@@ -1,12 +1,14 @@
 //! The command line: what can be said to kverify, and how its answers are shown.
 
 mod account;
+mod attest;
 mod build;
 mod checks;
 mod doctor;
 mod expect;
 mod explain;
 mod gc;
+mod keygen;
 mod lead;
 mod live;
 mod machine_args;
@@ -67,6 +69,12 @@ enum Command {
     Doctor(doctor::Args),
     /// Print the JSON schema of report.json.
     Schema,
+    /// Make a key pair that signs evidence and promotions.
+    Keygen(keygen::Args),
+    /// Sign the report of a run.
+    Attest(attest::Args),
+    /// Check that an image is the one that an attestation speaks of, and that a trusted key has signed it.
+    VerifyAttestation(attest::CheckArgs),
     /// Remove captured machines that `--warm` kept, those unused for longest first.
     Gc(gc::Args),
     /// Own the machines of a matrix for the trials of one nextest run, and end with it.
@@ -99,6 +107,9 @@ pub async fn run(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<u8>
         Command::Scenarios(args) => Ok(tell(&scenarios::said(&args, &shown.style(None)))),
         Command::Explain(args) => Ok(tell(&explain::said(&args, &book::built_in(), &shown.style(None))?)),
         Command::Doctor(args) => Ok(tell(&doctor::said(&args, &shown.style(None)).await)),
+        Command::Keygen(args) => Ok(tell(&keygen::said(&args)?)),
+        Command::Attest(args) => Ok(tell(&attest::said(&args)?)),
+        Command::VerifyAttestation(args) => Ok(tell(&attest::checked(&args)?)),
         Command::Gc(args) => Ok(tell(&gc::said(&args)?)),
         Command::Schema => Ok(tell(&schema::said())),
     }

@@ -1,0 +1,163 @@
+//! `kverify attest` and `kverify verify-attestation`: signing what a run found out, and checking what was signed.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    sync::atomic::AtomicBool,
+};
+
+use anyhow::{Context as _, bail};
+
+use super::said::Said;
+use crate::{
+    gate::{Envelope, Evidence, PayloadType, Policy, PublicKey, SigningKey, Statement, Summary, TestResult},
+    image::{Digest, Image},
+    report::Conclusion,
+};
+
+/// The name of a signed report beside its report.
+pub(crate) const ATTESTATION: &str = "attestation.dsse.json";
+/// The name of the report in its folder.
+pub(crate) const REPORT: &str = "report.json";
+
+/// Options of `kverify attest`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The folder of a report, as `kverify verify` left it.
+    report: PathBuf,
+    /// The private key [default: the text in `KVERIFY_KEY`].
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
+}
+
+/// Options of `kverify verify-attestation`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct CheckArgs {
+    /// The image.
+    image: PathBuf,
+    /// The attestation: a signed test result or a verification summary.
+    #[arg(long, value_name = "FILE")]
+    attestation: PathBuf,
+    /// A public key that is trusted: a `.pub` file.
+    #[arg(long, value_name = "FILE", required_unless_present = "policy")]
+    key: Vec<PathBuf>,
+    /// A policy, whose keys are trusted.
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// The channel that a summary has to be for.
+    #[arg(long)]
+    channel: Option<String>,
+}
+
+/// Signs a report.
+pub(crate) fn said(args: &Args) -> anyhow::Result<Said> {
+    let key = SigningKey::find(args.key.as_deref())?;
+    let (path, out) = (args.report.join(REPORT), args.report.join(ATTESTATION));
+    let text = fs::read(&path).with_context(|| format!("report {}", path.display()))?;
+    let envelope = Evidence::sign(&text, &key).with_context(|| format!("report {}", path.display()))?;
+    let evidence = Evidence::open(&envelope, &text, &[key.public()])?;
+    write_whole(&out, &envelope.to_json())?;
+    let report = &evidence.report;
+    Ok(Said::well(format!(
+        "{}: {} is {}, signed by {}\n",
+        out.display(),
+        report.subject.name,
+        report.verdict,
+        evidence.signed_by
+    )))
+}
+
+/// Checks an attestation of an image.
+pub(crate) fn checked(args: &CheckArgs) -> anyhow::Result<Said> {
+    let trusted = trusted(&args.key, args.policy.as_deref())?;
+    let text = fs::read(&args.attestation).with_context(|| args.attestation.display().to_string())?;
+    let image = Image::open(&args.image)?;
+    let digest = image.digest(|_| (), &AtomicBool::new(false))?;
+    Ok(match judge(&text, &trusted, digest, args.channel.as_deref()) {
+        Ok(said) => Said::well(format!("{}: {said}\n", args.image.display())),
+        Err(why) => Said { text: format!("{}: not attested: {why:#}\n", args.image.display()), code: 1 },
+    })
+}
+
+/// What a believable attestation says of the image with this digest.
+fn judge(text: &[u8], trusted: &[PublicKey], digest: Digest, channel: Option<&str>) -> anyhow::Result<String> {
+    let envelope = Envelope::parse(text)?;
+    let (payload, key) = envelope.open(PayloadType::InToto, trusted)?;
+    let by = key.fingerprint();
+    let Ok(result) = serde_json::from_slice::<Statement<TestResult>>(&payload) else {
+        let summary = Summary::open(&envelope, trusted, digest, channel)?;
+        return Ok(format!("met its policy for {}, {} ({by})", summary.resource_uri, summary.time_verified));
+    };
+    if let Some(channel) = channel {
+        bail!("it is a test result, which is for no channel; the summary of a promotion to {channel} is wanted");
+    }
+    if result.subjects() != [digest] {
+        bail!("it is of another image: {:?}, and this is {digest}", result.subjects());
+    }
+    let TestResult { result, passed_tests, warned_tests, failed_tests, .. } = result.predicate;
+    if !failed_tests.is_empty() || result == "FAILED" {
+        bail!("its test {result}: {}", failed_tests.join(", "));
+    }
+    let verdict = if warned_tests.is_empty() { Conclusion::Verified } else { Conclusion::VerifiedInPart };
+    Ok(format!("{verdict}, {} passed, {} left out ({by})", passed_tests.len(), warned_tests.len()))
+}
+
+/// The keys of `.pub` files and of a policy.
+pub(crate) fn trusted(files: &[PathBuf], policy: Option<&Path>) -> anyhow::Result<Vec<PublicKey>> {
+    let mut trusted = policy.map(read_policy).transpose()?.map(|policy| policy.trusted).unwrap_or_default();
+    for path in files {
+        let line = fs::read_to_string(path).with_context(|| format!("key {}", path.display()))?;
+        trusted.push(PublicKey::parse(&line).with_context(|| path.display().to_string())?);
+    }
+    Ok(trusted)
+}
+
+/// A policy from its file.
+pub(crate) fn read_policy(path: &Path) -> anyhow::Result<Policy> {
+    let text = fs::read_to_string(path).with_context(|| format!("policy {}", path.display()))?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    Ok(Policy::parse(&name, &text)?)
+}
+
+/// Writes a file that appears whole, or not at all.
+fn write_whole(path: &Path, content: &[u8]) -> anyhow::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let everyone = fs::Permissions::from_mode(0o644);
+    let file = tempfile::Builder::new().permissions(everyone).tempfile_in(folder);
+    let file = file.with_context(|| folder.display().to_string())?;
+    fs::write(file.path(), content)
+        .and_then(|()| file.as_file().sync_all())
+        .with_context(|| path.display().to_string())?;
+    file.persist(path).with_context(|| path.display().to_string())?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::judge;
+    use crate::{
+        gate::{Evidence, SigningKey},
+        image::Digest,
+        report::{Report, sample_refuted, sample_verified},
+    };
+
+    #[test]
+    fn an_attestation_speaks_of_its_image_alone() {
+        let key = SigningKey::generate().unwrap();
+        let trusted = [key.public()];
+        let image = Digest::of(b"image");
+        let signed = |mut report: Report| {
+            report.subject.digest = image.to_string();
+            Evidence::sign(&serde_json::to_vec(&report).unwrap(), &key).unwrap().to_json()
+        };
+        let good = signed(sample_verified());
+        let said = judge(&good, &trusted, image, None).unwrap();
+        assert!(said.starts_with("verified, "), "{said}");
+        let why = |text: &[u8], digest, channel| judge(text, &trusted, digest, channel).unwrap_err().to_string();
+        assert!(why(&good, Digest::of(b"other"), None).starts_with("it is of another image: [sha256:"));
+        assert!(why(&good, image, Some("stable")).contains("the summary of a promotion to stable is wanted"));
+        assert!(why(&signed(sample_refuted()), image, None).starts_with("its test FAILED: "));
+        assert!(judge(&good, &[SigningKey::generate().unwrap().public()], image, None).is_err());
+    }
+}
