@@ -2,13 +2,13 @@
 
 use std::{path::Path, sync::Arc};
 
-use kverify_checks::{Output, Source, boot::BootEnd};
+use kverify_checks::{Output, Source};
 
 use super::{
     GuestName, Progress, RunError,
     boot::boot,
     forks, observed,
-    reach::Reached,
+    reach::{ReachError, Reached},
     warm::{Entry, Kept},
     way_in::{NETWORK, WayIn},
 };
@@ -23,8 +23,8 @@ use crate::{
 pub(super) struct Begun {
     pub(super) way_in: WayIn,
     pub(super) name: GuestName,
-    /// How the boot went.
-    pub(super) boot: (Source, Output),
+    /// How the boot went, where that is known.
+    pub(super) boot: Option<(Source, Output)>,
     /// What the console of the machine that it was forked from said.
     pub(super) said_before: Vec<u8>,
     pub(super) record: MachineRecord,
@@ -38,8 +38,13 @@ pub(super) struct Begun {
 pub(super) enum State {
     /// A settled system, and a session to it; captured, if it is a fork itself.
     Settled(Session, Option<Snapshot>),
-    /// It ended otherwise.
-    Ended(BootEnd),
+    /// No system that can be asked.
+    Unready {
+        /// Why.
+        why: String,
+        /// Whether the boot came to its end, so that its console is all that it said.
+        ended: bool,
+    },
 }
 
 impl Begun {
@@ -52,18 +57,25 @@ impl Begun {
         progress: &(dyn Fn(Progress) + Sync),
     ) -> Result<Self, RunError> {
         let (machine, reached) = boot(image, spec, &way_in, scratch, progress).await?;
-        let boot = observed::boot(&machine, &reached);
+        let boot = reached.as_ref().ok().map(|reached| observed::boot(&machine, reached));
         let mut record = record(&machine, &way_in);
         let (name, state) = match reached {
-            Reached::Settled(arrival) => {
+            Ok(Reached::Settled(arrival)) => {
                 record.timings.login = Some(arrival.login.as_secs_f64());
                 record.timings.settled = Some(arrival.settled.as_secs_f64());
                 (arrival.name, State::Settled(arrival.session, None))
             }
-            Reached::Ended(end) => {
+            Ok(Reached::Ended(end)) => {
                 record.carrier = Carrier::None;
-                (GuestName::default(), State::Ended(end))
+                let why = format!("not asked: {end}");
+                (GuestName::default(), State::Unready { why, ended: true })
             }
+            // Its console and its screen are what somebody will want to see.
+            Err(error @ (ReachError::StillBooting { .. } | ReachError::NoWayIn(_))) => {
+                record.carrier = Carrier::None;
+                (GuestName::default(), State::Unready { why: error.to_string(), ended: false })
+            }
+            Err(error) => return Err(error.into()),
         };
         Ok(Self { way_in, name, boot, said_before: Vec::new(), record, machine, state, entry: None })
     }
@@ -89,7 +101,7 @@ impl Begun {
         Ok(Self {
             way_in,
             name: name.clone(),
-            boot: observed::boot_of(boot),
+            boot: Some(observed::boot_of(boot)),
             said_before: entry.console.clone(),
             record,
             machine,

@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use super::{
     Progress, RunError,
-    reach::{Reached, reach},
+    reach::{ReachError, Reached, reach},
     way_in::WayIn,
 };
 use crate::{
@@ -12,14 +12,14 @@ use crate::{
     machine::{BootDisk, Machine, Media, Spec},
 };
 
-/// Starts a machine on an overlay of `image`, and waits until it has settled or ended.
+/// Starts a machine on an overlay of `image`, and waits until it has settled, ended, or used up its time.
 pub(crate) async fn boot(
     image: &Arc<Image>,
     spec: &Spec,
     way_in: &WayIn,
     scratch: &Path,
     progress: &(dyn Fn(Progress) + Sync),
-) -> Result<(Machine, Reached), RunError> {
+) -> Result<(Machine, Result<Reached, ReachError>), RunError> {
     let media = Media {
         disk: BootDisk::OverlayOf(Arc::clone(image)),
         volumes: way_in.volumes()?,
@@ -31,6 +31,6 @@ pub(crate) async fn boot(
     let machine = Machine::start(spec, &media).await?;
     let (accel, why) = machine.accel();
     progress(Progress::Started { accel: accel.to_string(), why: why.to_owned() });
-    let reached = reach(&machine, &way_in.credential, way_in.seeded(), progress).await?;
+    let reached = reach(&machine, &way_in.credential, way_in.seeded(), progress).await;
     Ok((machine, reached))
 }

@@ -135,6 +135,7 @@ pub async fn record(
     let offline = offline.map_err(|error| RunError::Host(error.to_string()))?;
     let way_in = WayIn::new(request.credential.clone())?;
     let (machine, reached) = boot(&image, &request.spec, &way_in, &request.scratch, progress).await?;
+    let reached = reached.map_err(RunError::Reach)?;
     let booted = observed::boot(&machine, &reached);
     let arrival = match reached {
         Reached::Settled(arrival) => arrival,

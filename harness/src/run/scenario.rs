@@ -11,7 +11,7 @@ use kverify_checks::{
     scenarios::{self, Bus, Scenario},
 };
 
-use super::{Ahead, Progress, RunError, boot::boot, forks, reach::Reached, way_in::WayIn};
+use super::{Ahead, Progress, boot::boot, forks, reach::Reached, way_in::WayIn};
 use crate::{
     image::Image,
     machine::{Machine, Snapshot, Spec},
@@ -100,9 +100,9 @@ impl Stage<'_> {
         let spec = Spec { bus, ..self.spec.clone() };
         let booted = boot(self.image, &spec, self.way_in, self.scratch, self.progress).await;
         match booted {
-            Ok((machine, Reached::Settled(arrival))) => Ok((machine, arrival.session)),
-            Ok((machine, Reached::Ended(end))) => Err(Trouble::Fail(forks::with_last_words(end, &machine))),
-            Err(error @ (RunError::Reach(_) | RunError::Ask(_))) => Err(Trouble::Error(error.to_string())),
+            Ok((machine, Ok(Reached::Settled(arrival)))) => Ok((machine, arrival.session)),
+            Ok((machine, Ok(Reached::Ended(end)))) => Err(Trouble::Fail(forks::with_last_words(end, &machine))),
+            Ok((machine, Err(error))) => Err(Trouble::Error(forks::with_last_words(error, &machine))),
             Err(error) => Err(Trouble::Error(format!("no machine: {error}"))),
         }
     }

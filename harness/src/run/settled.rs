@@ -39,9 +39,10 @@ impl Settled {
         let named = given(&mut book, expect)?;
         let image = Arc::new(Image::open(image)?);
         let way_in = WayIn::new(None)?;
-        let (machine, session, name) = match boot(&image, spec, &way_in, scratch, &|_| ()).await? {
-            (machine, Reached::Settled(arrival)) => (machine, arrival.session, arrival.name),
-            (machine, Reached::Ended(end)) => return Err(RunError::Host(forks::with_last_words(end, &machine))),
+        let (machine, reached) = boot(&image, spec, &way_in, scratch, &|_| ()).await?;
+        let (session, name) = match reached? {
+            Reached::Settled(arrival) => (arrival.session, arrival.name),
+            Reached::Ended(end) => return Err(RunError::Host(forks::with_last_words(end, &machine))),
         };
         let (resolved, _) = expectation(&book, named, &name)?;
         Ok(Self { machine, session, resolved, way_in })

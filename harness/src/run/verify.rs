@@ -136,14 +136,18 @@ pub async fn verify(request: &Request, progress: &(dyn Fn(Progress) + Sync)) -> 
     for (source, output) in offline.await.map_err(host)? {
         answers.add(source, output);
     }
-    let booted = begun.boot.1.stdout.clone();
-    let (source, output) = begun.boot.clone();
-    answers.add(source, output);
+    let booted = begun.boot.as_ref().map(|boot| boot.1.stdout.clone()).unwrap_or_default();
+    if let Some((source, output)) = begun.boot.clone() {
+        answers.add(source, output);
+    }
     let Begun { way_in, name, said_before, mut record, machine, state, entry, .. } = begun;
     let said = |machine: &Machine| [said_before.as_slice(), &machine.console().bytes()].concat();
     let mut console = said(&machine);
-    let (source, output) = observed::console_of(&console);
-    answers.add(source, output);
+    // What an unfinished boot has not said yet is no evidence of anything.
+    if !matches!(state, State::Unready { ended: false, .. }) {
+        let (source, output) = observed::console_of(&console);
+        answers.add(source, output);
+    }
 
     let waivers = (&request.waivers, image.name());
     let mut told = Told { outcomes: Vec::new(), waivers, waived: Vec::new(), progress };
@@ -180,10 +184,9 @@ pub async fn verify(request: &Request, progress: &(dyn Fn(Progress) + Sync)) -> 
                 forks.push(machine);
             }
         }
-        State::Ended(end) => {
+        State::Unready { why, .. } => {
             // A machine that QEMU itself lost has no screen; the console says what there is to say.
             screenshot = machine.screenshot().await.ok();
-            let why = format!("not asked: {end}");
             told.unasked(&mut answers, &plan, &resolved, &request.scenarios, &why);
             record.console_tail = machine.console().tail(12);
             console = said(&machine);

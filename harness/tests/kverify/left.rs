@@ -50,6 +50,16 @@ impl Left {
         outcomes.iter().find(|outcome| outcome["check"] == check).unwrap()
     }
 
+    /// What was not told of `boot.ready`, of a run without a verdict that left its console and its screen.
+    #[track_caller]
+    pub(crate) fn untold(&self) -> &str {
+        assert_eq!(self.report["verdict"], "no-verdict");
+        let ready = self.outcome("boot.ready");
+        assert_eq!(ready["status"], "error");
+        assert!(!self.text("console.log").is_empty() && self.shows_the_screen());
+        ready["why"].as_str().unwrap()
+    }
+
     /// Whether there is a screenshot, as PNG.
     pub(crate) fn shows_the_screen(&self) -> bool {
         fs::read(self.folder.join("screenshot.png")).is_ok_and(|png| png.starts_with(b"\x89PNG\r\n\x1a\n"))
