@@ -72,7 +72,19 @@ impl Image {
             done += step as u64;
             progress(done);
         }
-        Ok(Digest(hash.finalize().into()))
+        Ok(Digest::of(hash))
+    }
+}
+
+impl Digest {
+    /// The digest of what was hashed.
+    pub(crate) fn of(hash: Sha256) -> Self {
+        Self(hash.finalize().into())
+    }
+
+    /// The 64 digits alone, as `sha256sum` prints them.
+    pub(crate) fn digits(&self) -> String {
+        hex(&self.0)
     }
 }
 
@@ -87,7 +99,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "sha256:{}", hex(&self.0))
+        write!(f, "sha256:{}", self.digits())
     }
 }
 
