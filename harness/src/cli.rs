@@ -3,6 +3,7 @@
 mod account;
 mod attest;
 mod build;
+mod channel;
 mod checks;
 mod doctor;
 mod expect;
@@ -12,10 +13,12 @@ mod keygen;
 mod lead;
 mod live;
 mod machine_args;
+mod promote;
 mod record;
 mod said;
 mod scenarios;
 mod schema;
+mod store;
 mod verify;
 
 use std::ffi::OsString;
@@ -75,6 +78,18 @@ enum Command {
     Attest(attest::Args),
     /// Check that an image is the one that an attestation speaks of, and that a trusted key has signed it.
     VerifyAttestation(attest::CheckArgs),
+    /// Put a tested image into a store, with its signed reports.
+    Store(store::Args),
+    /// Point a channel to an image of a store, if the policy lets it.
+    Promote(promote::Args),
+    /// Point a channel back to an image that it has held.
+    Rollback(promote::RollbackArgs),
+    /// Say of an image that it may no longer be promoted or fetched.
+    Revoke(promote::RevokeArgs),
+    /// Show what a channel points to, or its whole log.
+    Channel(channel::Args),
+    /// Get what a channel points to, and leave a file only if all of it can be believed.
+    Fetch(channel::FetchArgs),
     /// Remove captured machines that `--warm` kept, those unused for longest first.
     Gc(gc::Args),
     /// Own the machines of a matrix for the trials of one nextest run, and end with it.
@@ -110,8 +125,22 @@ pub async fn run(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<u8>
         Command::Keygen(args) => Ok(tell(&keygen::said(&args)?)),
         Command::Attest(args) => Ok(tell(&attest::said(&args)?)),
         Command::VerifyAttestation(args) => Ok(tell(&attest::checked(&args)?)),
+        Command::Store(args) => Ok(tell(&ended(store::said(&args)).await?)),
+        Command::Promote(args) => Ok(tell(&ended(promote::promoted(&args)).await?)),
+        Command::Rollback(args) => Ok(tell(&ended(promote::rolled_back(&args)).await?)),
+        Command::Revoke(args) => Ok(tell(&ended(promote::revoked(&args)).await?)),
+        Command::Channel(args) => Ok(tell(&ended(channel::said(&args)).await?)),
+        Command::Fetch(args) => Ok(tell(&ended(channel::fetched(&args)).await?)),
         Command::Gc(args) => Ok(tell(&gc::said(&args)?)),
         Command::Schema => Ok(tell(&schema::said())),
+    }
+}
+
+/// Waits for an answer, unless a signal ends it: what was under way then has no final name.
+async fn ended(answer: impl Future<Output = anyhow::Result<said::Said>>) -> anyhow::Result<said::Said> {
+    tokio::select! {
+        said = answer => said,
+        name = verify::interrupted() => anyhow::bail!("interrupted by {}", name?),
     }
 }
 

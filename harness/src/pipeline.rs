@@ -1,5 +1,12 @@
-//! What stands before and behind a verdict: making an image.
+//! What stands before and behind a verdict: making an image, keeping it, and moving channels to it.
 
 mod build;
+mod fetch;
+mod named;
+pub mod promotion;
+pub mod shelf;
+pub mod store;
 
 pub use build::{BuildError, BuildRequest, Done, build};
+pub use fetch::{FetchError, fetch};
+pub use named::name;

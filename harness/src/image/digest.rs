@@ -72,18 +72,23 @@ impl Image {
             done += step as u64;
             progress(done);
         }
-        Ok(Digest(hash.finalize().into()))
+        Ok(Digest::finished(hash))
     }
 }
 
 impl Digest {
+    /// The digest of what was hashed.
+    pub(crate) fn finished(hash: Sha256) -> Self {
+        Self(hash.finalize().into())
+    }
+
     /// The digest of bytes that are at hand.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
     }
 
-    /// Its 64 hexadecimal digits.
+    /// The 64 digits alone, as `sha256sum` prints them.
     #[must_use]
     pub fn hex(&self) -> String {
         hex(&self.0)
@@ -101,7 +106,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "sha256:{}", hex(&self.0))
+        write!(f, "sha256:{}", self.hex())
     }
 }
 

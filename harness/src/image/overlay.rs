@@ -58,6 +58,12 @@ impl Overlay {
         self.unnamed.file()
     }
 
+    /// The file without a name that it is.
+    #[must_use]
+    pub fn unnamed(&self) -> &Unnamed {
+        &self.unnamed
+    }
+
     /// The open file alone.
     #[must_use]
     pub fn into_file(self) -> File {

@@ -16,6 +16,7 @@ mod leads;
 mod left;
 mod logins;
 mod place;
+mod promotes;
 mod running;
 mod scenarios;
 mod tiny;

@@ -1,0 +1,134 @@
+//! `kverify channel` and `kverify fetch`: reading a channel, and getting what it points to; both believe signatures only.
+
+use std::{fmt::Write as _, path::PathBuf};
+
+use clap::ValueEnum;
+use serde_json::json;
+
+use super::{attest::trusted, said::Said, store::At};
+use crate::{
+    gate::{Action, Record},
+    pipeline::{self, FetchError, promotion},
+};
+
+/// Options of `kverify channel`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// `log` shows every record, `get` what the channel points to.
+    what: What,
+    /// The channel.
+    channel: String,
+    #[command(flatten)]
+    store: At,
+    #[command(flatten)]
+    trust: Trust,
+    /// How it is written.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    format: Format,
+}
+
+/// Options of `kverify fetch`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct FetchArgs {
+    /// The channel.
+    #[arg(long)]
+    channel: String,
+    #[command(flatten)]
+    store: At,
+    #[command(flatten)]
+    trust: Trust,
+    /// Where the image goes; nothing may be there yet.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+struct Trust {
+    /// A public key that is trusted: a `.pub` file.
+    #[arg(long, value_name = "FILE", required_unless_present = "policy")]
+    trust: Vec<PathBuf>,
+    /// A policy, whose keys are trusted.
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum What {
+    Log,
+    Get,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    /// For people.
+    Text,
+    /// JSON.
+    Json,
+    /// Variables for Terraform.
+    Tfvars,
+    /// Variables for a shell.
+    Env,
+}
+
+/// Shows a channel.
+pub(crate) async fn said(args: &Args) -> anyhow::Result<Said> {
+    let trusted = trusted(&args.trust.trust, args.trust.policy.as_deref())?;
+    let mut records = promotion::records(&args.store.open()?, &args.channel, &trusted).await?;
+    if args.what == What::Get {
+        records = records.pop().into_iter().collect();
+    }
+    if records.is_empty() {
+        return Err(FetchError::Empty(args.channel.clone()).into());
+    }
+    Ok(Said::well(match args.format {
+        Format::Text => records.iter().map(line).collect(),
+        Format::Json => format!("{:#}\n", json!(records.iter().map(brief).collect::<Vec<_>>())),
+        Format::Tfvars => assignments(&records, " = "),
+        Format::Env => assignments(&records, "="),
+    }))
+}
+
+/// Fetches what a channel points to.
+pub(crate) async fn fetched(args: &FetchArgs) -> anyhow::Result<Said> {
+    let trusted = trusted(&args.trust.trust, args.trust.policy.as_deref())?;
+    match pipeline::fetch(&args.store.open()?, &args.channel, &trusted, &args.out).await {
+        Ok((record, _)) => {
+            Ok(Said::well(format!("{}: {}\n  image   {}\n", args.out.display(), record.name, record.image)))
+        }
+        Err(why @ FetchError::Revoked { .. }) => Ok(Said { text: format!("not fetched: {why}\n"), code: 1 }),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn action(record: &Record) -> &'static str {
+    match record.action {
+        Action::Promote => "promote",
+        Action::Rollback => "rollback",
+    }
+}
+
+fn line(record: &Record) -> String {
+    let Record { number, at, name, image, reason, .. } = record;
+    format!("{number:>4}  {at}  {:<8}  {name}\n      {image}\n      {reason}\n", action(record))
+}
+
+/// A record without the envelope inside it.
+fn brief(record: &Record) -> serde_json::Value {
+    json!({
+        "channel": record.channel, "number": record.number, "action": record.action, "name": record.name,
+        "image": record.image, "previous": record.previous, "reason": record.reason, "at": record.at,
+    })
+}
+
+/// What the last of the records says, as assignments: quoted, and of characters that mean nothing to who reads them.
+fn assignments(records: &[Record], is: &str) -> String {
+    let Some(Record { channel, number, name, image, .. }) = records.last() else { return String::new() };
+    let mut text = String::new();
+    let values = [("channel", channel.clone()), ("number", number.to_string()), ("name", name.clone())];
+    for (key, value) in values.into_iter().chain([("digest", image.to_string())]) {
+        let key = format!("image_{key}");
+        let key = if is == "=" { key.to_uppercase() } else { key };
+        let _ = writeln!(text, "{key}{is}\"{value}\"");
+    }
+    text
+}

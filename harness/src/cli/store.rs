@@ -1,0 +1,85 @@
+//! `kverify store`: putting a tested image where channels can point to it.
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, bail};
+use jiff::tz::TimeZone;
+
+use super::{
+    attest::{ATTESTATION, REPORT},
+    said::Said,
+};
+use crate::{
+    pipeline::{
+        shelf::{Git, Papers, keep},
+        store::Store,
+    },
+    report::Report,
+};
+
+/// How many digits of a commit stand in a name.
+const SHORT: usize = 8;
+
+/// Options of `kverify store`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The image that was verified.
+    image: PathBuf,
+    #[command(flatten)]
+    store: At,
+    /// The folder of a signed report about it; more than one may be given.
+    #[arg(long, value_name = "DIR", required = true)]
+    report: Vec<PathBuf>,
+    /// Its name [default: golden-<expectation>-v<date>-<commit of the working folder>].
+    #[arg(long)]
+    name: Option<String>,
+}
+
+/// Which store is meant.
+#[derive(Debug, clap::Args)]
+pub(crate) struct At {
+    /// The store: a folder, `s3://bucket/prefix`, `gs://…` or `az://…`; credentials come from the environment.
+    #[arg(long = "store", value_name = "URL", env = "KVERIFY_STORE")]
+    location: String,
+}
+
+impl At {
+    pub(crate) fn open(&self) -> anyhow::Result<Store> {
+        Ok(Store::open(&self.location)?)
+    }
+}
+
+/// Stores an image with its signed reports.
+pub(crate) async fn said(args: &Args) -> anyhow::Result<Said> {
+    let papers = args.report.iter().map(|folder| papers(folder)).collect::<anyhow::Result<Vec<_>>>()?;
+    let git = Git::of(Path::new("."));
+    let name = match &args.name {
+        Some(name) => name.clone(),
+        None => default_name(&papers[0], git.as_ref())?,
+    };
+    let file = File::open(&args.image).with_context(|| args.image.display().to_string())?;
+    let (put, manifest) = keep(&args.store.open()?, &file, &papers, (&name, git)).await?;
+    let how = if put.already_there { "was there" } else { "stored" };
+    Ok(Said::well(format!("{how}: {name}\n  image   {}\n  at      {}\n", manifest.digest, put.key)))
+}
+
+fn papers(folder: &Path) -> anyhow::Result<Papers> {
+    let read = |name: &str| fs::read(folder.join(name)).with_context(|| folder.join(name).display().to_string());
+    let report = read(REPORT)?;
+    let attestation =
+        read(ATTESTATION).with_context(|| format!("not signed; `kverify attest {}` does", folder.display()))?;
+    Ok(Papers { report, attestation })
+}
+
+fn default_name(papers: &Papers, git: Option<&Git>) -> anyhow::Result<String> {
+    let Some(git) = git else {
+        bail!("no name: this folder is in no git tree, whose commit would be part of it; give one with --name")
+    };
+    let report: Report = serde_json::from_slice(&papers.report)?;
+    let day = report.started.to_zoned(TimeZone::UTC).strftime("%Y%m%d").to_string();
+    let sha: String = git.commit.chars().take(SHORT).collect();
+    Ok(format!("golden-{}-v{day}-{sha}", report.expectation.name))
+}

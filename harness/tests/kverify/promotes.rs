@@ -1,0 +1,186 @@
+//! From a verdict to a deployed file by commands, and everything on the way that has to be refused.
+
+use std::fs;
+
+use crate::{
+    call::Said,
+    place::{Place, SMALL},
+    tiny,
+};
+
+const POLICY: &str = "[[require]]\nexpectation = \"sheet\"\n\n[trust]\nkeys = [\"KEY\"]\n";
+
+/// A place with a verified image `golden.raw`, a signed report of it, a key pair and a policy that trusts it.
+struct Row(Place);
+
+impl Row {
+    #[track_caller]
+    fn new() -> Self {
+        let row = Self(Place::new());
+        row.0.file("sheet.toml", "[boot]\nready = true\nuefi = true\n");
+        fs::copy(tiny::image("ssh"), row.0.path("golden.raw")).unwrap();
+        row.verify("golden.raw", "").exits(0);
+        row.says("keygen --out gate", 0);
+        row.policy("policy.toml", "gate.pub", POLICY);
+        let said = row.says("attest kverify-out/golden --key gate", 0);
+        assert!(said.stdout.contains("golden.raw is verified, signed by SHA256:"), "{said}");
+        row
+    }
+
+    fn verify(&self, image: &str, more: &str) -> Said {
+        let account = format!("--expect sheet.toml --timeout 600 --ssh-user root --ssh-key {}", tiny::key().display());
+        let line = format!("{SMALL} {account}{more} {image}");
+        self.0.kverify(&line).said()
+    }
+
+    /// Writes a policy that trusts the key in a file.
+    fn policy(&self, name: &str, key: &str, text: &str) {
+        let key = fs::read_to_string(self.0.path(key)).unwrap();
+        self.0.file(name, text.replace("KEY", key.trim()));
+    }
+
+    #[track_caller]
+    fn says(&self, line: &str, code: i32) -> Said {
+        let said = self.0.kverify(line).said();
+        said.exits(code);
+        said
+    }
+
+    #[track_caller]
+    fn promote(&self, more: &str, code: i32) -> Said {
+        let line = format!("promote golden-1 --channel stable --store shelf --policy policy.toml --key gate {more}");
+        self.says(&format!("{line} --why tested"), code)
+    }
+}
+
+#[test]
+fn from_a_verdict_to_a_deployed_file() {
+    let row = Row::new();
+    let said = row
+        .says("verify-attestation golden.raw --attestation kverify-out/golden/attestation.dsse.json --key gate.pub", 0);
+    assert!(said.stdout.starts_with("golden.raw: verified, 2 passed, 0 left out (SHA256:"), "{said}");
+    row.says("store golden.raw --store shelf --report kverify-out/golden --name golden-1", 0);
+    let said = row.promote("", 0);
+    assert!(said.stdout.starts_with("stable 1: golden-1\n"), "{said}");
+    let said = row.says("channel get stable --store shelf --trust gate.pub --format env", 0);
+    let digest = row.0.run("sha256sum golden.raw");
+    let digest = digest.split(' ').next().unwrap();
+    assert_eq!(
+        said.stdout,
+        format!(
+            "IMAGE_CHANNEL=\"stable\"\nIMAGE_NUMBER=\"1\"\nIMAGE_NAME=\"golden-1\"\nIMAGE_DIGEST=\"sha256:{digest}\"\n"
+        )
+    );
+    row.says("fetch --channel stable --store shelf --policy policy.toml --out deployed.raw", 0);
+    assert!(fs::read(row.0.path("deployed.raw")).unwrap() == fs::read(row.0.path("golden.raw")).unwrap());
+    // What stands there can be checked by other tools, which know nothing of kverify.
+    let sums = format!("shelf/images/{digest}");
+    let checked = std::process::Command::new("sha256sum")
+        .args(["-c", "golden-1.raw.sha256"])
+        .current_dir(row.0.path(&sums))
+        .output()
+        .unwrap();
+    assert!(checked.status.success());
+    row.says("revoke golden-1 --store shelf --key gate --why CVE-2026-1", 0);
+    let said = row.says("fetch --channel stable --store shelf --trust gate.pub --out again.raw", 1);
+    assert!(said.stdout.contains("which was revoked: CVE-2026-1"), "{said}");
+    assert!(!row.0.path("again.raw").exists());
+    let said = row.promote("", 1);
+    assert!(said.stdout.contains("  it was revoked: CVE-2026-1"), "{said}");
+}
+
+#[test]
+fn what_was_not_proven_is_not_promoted() {
+    let row = Row::new();
+    let unsigned = row.0.path("kverify-out/golden/attestation.dsse.json");
+    let signed = fs::read(&unsigned).unwrap();
+    fs::remove_file(&unsigned).unwrap();
+    let store = "store golden.raw --store shelf --report kverify-out/golden --name golden-1";
+    let said = row.says(store, 2);
+    assert!(said.reason().starts_with("not signed; `kverify attest kverify-out/golden` does"), "{said}");
+    fs::write(&unsigned, &signed).unwrap();
+
+    // Another image than the one that was tested.
+    let mut other = fs::read(row.0.path("golden.raw")).unwrap();
+    other[4096] ^= 1;
+    fs::write(row.0.path("changed.raw"), other).unwrap();
+    let said = row.says("store changed.raw --store shelf --report kverify-out/golden --name golden-1", 2);
+    assert!(said.reason().contains("it changed since its test"), "{said}");
+    let said = row.says(
+        "verify-attestation changed.raw --attestation kverify-out/golden/attestation.dsse.json --key gate.pub",
+        1,
+    );
+    assert!(said.stdout.starts_with("changed.raw: not attested: it is of another image"), "{said}");
+    assert!(!row.0.path("shelf/channels").exists());
+
+    row.says(store, 0);
+    row.says("keygen --out stranger", 0);
+    let line = "promote golden-1 --channel stable --store shelf --policy policy.toml --key stranger --why x";
+    let said = row.says(line, 2);
+    assert!(said.reason().contains("is not among those that policy policy.toml trusts"), "{said}");
+    row.policy("strangers.toml", "stranger.pub", POLICY);
+    let said = row.says(&line.replace("policy.toml", "strangers.toml"), 1);
+    assert!(said.stdout.contains("  no signed report against sheet\n"), "{said}");
+    assert!(
+        said.stdout.contains("does not count: ") && said.stdout.contains("no signature of a trusted key"),
+        "{said}"
+    );
+    row.policy("demanding.toml", "gate.pub", &POLICY.replace("\n\n", "\npassed = [\"zfs.*\"]\n\n"));
+    let said =
+        row.says("promote golden-1 --channel stable --store shelf --policy demanding.toml --key gate --why x", 1);
+    assert!(said.stdout.contains("  sheet: nothing of zfs.* passed\n    bring it: kverify verify"), "{said}");
+    assert!(!row.0.path("shelf/channels").exists(), "nothing refused has left a record");
+    row.says("channel get stable --store shelf --trust gate.pub", 2);
+    let said = row.says("promote golden-2 --channel stable --store shelf --policy policy.toml --key gate --why x", 2);
+    assert!(said.reason().ends_with("there is no image golden-2; `kverify store` puts one there"), "{said}");
+
+    // A report that left something out is signed and stored, and counts for nothing.
+    row.verify("golden.raw", " --skip boot.uefi --out part").exits(0);
+    row.says("attest part --key gate", 0);
+    row.says("store golden.raw --store other --report part --name golden-1", 0);
+    let said = row.says("promote golden-1 --channel stable --store other --policy policy.toml --key gate --why x", 1);
+    assert!(said.stdout.contains("  sheet: left out (filtered): boot.uefi\n"), "{said}");
+}
+
+#[test]
+fn a_channel_goes_back_and_no_record_is_forged() {
+    let row = Row::new();
+    row.says("store golden.raw --store shelf --report kverify-out/golden --name golden-1", 0);
+    row.promote("", 0);
+    let back = "rollback --channel stable --store shelf --policy policy.toml --key gate --why broken";
+    let said = row.says(back, 1);
+    assert_eq!(said.stdout, "refused: channel stable has held nothing before\n", "{said}");
+    // A second image: the same guest on a longer disk.
+    let mut second = fs::read(row.0.path("golden.raw")).unwrap();
+    second.extend([0; 512]);
+    fs::write(row.0.path("second.raw"), second).unwrap();
+    row.verify("second.raw", "").exits(0);
+    row.says("attest kverify-out/second --key gate", 0);
+    let said = row.says("store second.raw --store shelf --report kverify-out/second --name golden-1", 2);
+    assert!(said.reason().contains("the name golden-1 stands for sha256:"), "{said}");
+    row.says("store second.raw --store shelf --report kverify-out/second --name golden-2", 0);
+    row.says("promote golden-2 --channel stable --store shelf --policy policy.toml --key gate --why newer", 0);
+    let said = row.says(back, 0);
+    assert!(said.stdout.starts_with("stable 3: golden-1\n"), "{said}");
+    let log = row.says("channel log stable --store shelf --trust gate.pub", 0);
+    let actions: Vec<_> = log.stdout.lines().filter_map(|line| line.split_whitespace().nth(2)).collect();
+    assert_eq!(actions, ["promote", "promote", "rollback"], "{log}");
+
+    // An older record played again, one of another channel, one taken away.
+    let record = |number: u32| row.0.path(format!("shelf/channels/stable/{number:08}.json"));
+    fs::copy(record(2), record(4)).unwrap();
+    let fetch = "fetch --channel stable --store shelf --trust gate.pub --out deployed.raw";
+    let said = row.says(fetch, 2);
+    assert!(said.reason().ends_with("it was signed as record 2 of channel stable; somebody put it there"), "{said}");
+    let said = row.promote("", 2);
+    assert!(said.reason().contains("somebody put it there"), "nothing is put on top of it: {said}");
+    fs::remove_file(record(4)).unwrap();
+    fs::create_dir(row.0.path("shelf/channels/edge")).unwrap();
+    fs::copy(record(1), row.0.path("shelf/channels/edge/00000001.json")).unwrap();
+    let said = row.says(&fetch.replace("stable", "edge"), 2);
+    assert!(said.reason().contains("it was signed as record 1 of channel stable"), "{said}");
+    fs::remove_file(record(2)).unwrap();
+    let said = row.says(fetch, 2);
+    assert!(said.reason().contains("record 2 of row stable is missing"), "{said}");
+    assert!(!row.0.path("deployed.raw").exists());
+}
