@@ -173,4 +173,14 @@ mod tests {
         assert_eq!(error(&typo), "policy stable.toml: `netwrok.*` names no check; `kverify checks` lists them");
         assert!(error(&typo.replace("netwrok.*", "*")).contains("`*` names no check"), "not everything at once");
     }
+
+    #[test]
+    fn the_one_in_the_readme_is_one() {
+        let readme = include_str!("../../../README.md");
+        let begin = readme.find("[[require]]\nexpectation").unwrap();
+        let text = readme[begin..].split("```").next().unwrap();
+        let policy = Policy::parse("stable.toml", text).unwrap();
+        assert_eq!((policy.require.len(), policy.trusted.len()), (1, 1));
+        assert_eq!(policy.tolerate.not_here.len(), 2);
+    }
 }

@@ -132,13 +132,13 @@ pub async fn keep(
     (name, git): (&str, Option<Git>),
 ) -> Result<(Put, Manifest), ShelfError> {
     let reports = papers.iter().map(|papers| {
-        serde_json::from_slice::<Report>(&papers.report).map_err(|error| paper(store, "report.json", error))
+        serde_json::from_slice::<Report>(&papers.report).map_err(|error| paper(store, "report.json", &error))
     });
     let reports: Vec<_> = reports.collect::<Result<_, _>>()?;
     let Some(subject) = reports.first().map(|report| &report.subject) else {
-        return Err(paper(store, "report.json", "there is none; kverify verify makes it"));
+        return Err(paper(store, "report.json", &"there is none; kverify verify makes it"));
     };
-    let digest: Digest = subject.digest.parse().map_err(|error| paper(store, "report.json", error))?;
+    let digest: Digest = subject.digest.parse().map_err(|error| paper(store, "report.json", &error))?;
     if let Some(other) = reports.iter().find(|report| report.subject.digest != subject.digest) {
         return Err(ShelfError::OtherImage { of: other.subject.digest.clone(), image: digest });
     }
@@ -162,17 +162,17 @@ pub async fn keep(
         store.create(&format!("{at}.dsse.json"), &papers.attestation).await?;
     }
     let key = manifest_key(digest);
-    let text = serde_json::to_vec_pretty(&manifest).map_err(|error| paper(store, &key, error))?;
+    let text = serde_json::to_vec_pretty(&manifest).map_err(|error| paper(store, &key, &error))?;
     let manifest = match store.create(&key, &text).await? {
         Creation::Created => manifest,
-        Creation::AlreadyThere(held) => serde_json::from_slice(&held).map_err(|error| paper(store, &key, error))?,
+        Creation::AlreadyThere(held) => serde_json::from_slice(&held).map_err(|error| paper(store, &key, &error))?,
     };
     Ok((put, manifest))
 }
 
 async fn create_same(store: &Store, key: &str, bytes: &[u8]) -> Result<(), ShelfError> {
     match store.create(key, bytes).await? {
-        Creation::AlreadyThere(held) if held != bytes => Err(paper(store, key, "it is there with other content")),
+        Creation::AlreadyThere(held) if held != bytes => Err(paper(store, key, &"it is there with other content")),
         Creation::Created | Creation::AlreadyThere(_) => Ok(()),
     }
 }
@@ -189,9 +189,9 @@ pub async fn manifest(store: &Store, what: &str) -> Result<Manifest, ShelfError>
     };
     let key = manifest_key(digest);
     let text = store.read(&key, LARGEST).await?.ok_or_else(none)?;
-    let manifest: Manifest = serde_json::from_slice(&text).map_err(|error| paper(store, &key, error))?;
+    let manifest: Manifest = serde_json::from_slice(&text).map_err(|error| paper(store, &key, &error))?;
     if manifest.digest != digest {
-        return Err(paper(store, &key, format!("it is of {}", manifest.digest)));
+        return Err(paper(store, &key, &format!("it is of {}", manifest.digest)));
     }
     Ok(manifest)
 }
@@ -238,7 +238,7 @@ fn manifest_key(digest: Digest) -> String {
     format!("images/{}/manifest.json", digest.hex())
 }
 
-fn paper(store: &Store, key: &str, why: impl ToString) -> ShelfError {
+fn paper(store: &Store, key: &str, why: &dyn ToString) -> ShelfError {
     ShelfError::Paper { store: store.to_string(), key: key.to_owned(), why: why.to_string() }
 }
 

@@ -150,6 +150,16 @@ fn a_channel_goes_back_and_no_record_is_forged() {
     let back = "rollback --channel stable --store shelf --policy policy.toml --key gate --why broken";
     let said = row.says(back, 1);
     assert_eq!(said.stdout, "refused: channel stable has held nothing before\n", "{said}");
+    // All at once: each gets a record of its own, on top of all before it.
+    let promote = "promote golden-1 --channel busy --store shelf --policy policy.toml --key gate --why race";
+    let running: Vec<_> = (0..8).map(|_| row.0.kverify(promote).start()).collect();
+    for running in running {
+        running.said().exits(0);
+    }
+    let log = row.says("channel log busy --store shelf --trust gate.pub --format json", 0);
+    let log: serde_json::Value = serde_json::from_str(&log.stdout).unwrap();
+    let numbers: Vec<_> = log.as_array().unwrap().iter().map(|record| record["number"].as_u64().unwrap()).collect();
+    assert_eq!(numbers, (1..=8).collect::<Vec<_>>());
     // A second image: the same guest on a longer disk.
     let mut second = fs::read(row.0.path("golden.raw")).unwrap();
     second.extend([0; 512]);
