@@ -106,6 +106,14 @@ impl Envelope {
         serde_json::from_slice(text).map_err(|error| EnvelopeError::Malformed(error.to_string()))
     }
 
+    /// The payload, believed by nobody yet.
+    ///
+    /// # Errors
+    /// [`EnvelopeError::Malformed`] where it is not encoded as it has to be.
+    pub fn payload(&self) -> Result<Vec<u8>, EnvelopeError> {
+        decode("payload", &self.payload)
+    }
+
     /// The payload, if it is of this kind and one of `trusted` has signed it; and that key.
     ///
     /// # Errors
@@ -118,10 +126,7 @@ impl Envelope {
         if self.payload_type != kind.name() {
             return Err(EnvelopeError::OtherType { got: self.payload_type.clone(), want: kind.name() });
         }
-        let decode = |what: &str, text: &str| {
-            STANDARD.decode(text).map_err(|error| EnvelopeError::Malformed(format!("{what}: {error}")))
-        };
-        let payload = decode("payload", &self.payload)?;
+        let payload = self.payload()?;
         let signed = signed_bytes(&self.payload_type, &payload);
         for signature in &self.signatures {
             let sig = decode("sig", &signature.sig)?;
@@ -136,6 +141,10 @@ impl Envelope {
             trusted: list(trusted.iter().map(PublicKey::fingerprint).collect()),
         })
     }
+}
+
+fn decode(what: &str, text: &str) -> Result<Vec<u8>, EnvelopeError> {
+    STANDARD.decode(text).map_err(|error| EnvelopeError::Malformed(format!("{what}: {error}")))
 }
 
 /// DSSE's pre-authentication encoding.

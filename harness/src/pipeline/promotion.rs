@@ -111,6 +111,7 @@ pub async fn promote(store: &Store, what: &str, order: &Order<'_>) -> Result<Pro
     }
     let subject = (manifest.name.as_str(), manifest.digest);
     let summary = Summary::sign(subject, order.channel, order.policy, &evidence, (now, order.key))?;
+    shelf::put_summary(store, &manifest, order.channel, &summary, order.key).await?;
     let step = Step { action: Action::Promote, image: manifest.digest, name: manifest.name, summary };
     Ok(Promotion::Done(Box::new(append(store, order, step).await?)))
 }

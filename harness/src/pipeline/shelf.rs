@@ -9,13 +9,15 @@ use serde::{Deserialize, Serialize};
 
 use super::store::{Creation, Put, Store, StoreError};
 use crate::{
-    gate::{Envelope, EnvelopeError, Evidence, EvidenceError, PublicKey, Revocation},
+    gate::{Envelope, EnvelopeError, Evidence, EvidenceError, PublicKey, Revocation, SigningKey},
     image::Digest,
     report::Report,
 };
 
 /// The largest report, in bytes.
 const LARGEST_REPORT: u64 = 16 << 20;
+/// What `ssh-keygen -Y verify -n` has to be told.
+const SSH_NAMESPACE: &str = "kverify";
 /// The largest other paper, in bytes.
 const LARGEST: u64 = 1 << 20;
 
@@ -175,6 +177,29 @@ async fn create_same(store: &Store, key: &str, bytes: &[u8]) -> Result<(), Shelf
         Creation::AlreadyThere(held) if held != bytes => Err(paper(store, key, &"it is there with other content")),
         Creation::Created | Creation::AlreadyThere(_) => Ok(()),
     }
+}
+
+/// Puts a signed decision beside its image, for tools that know nothing of channels: the envelope, the statement alone,
+/// and an SSH signature of the statement.
+///
+/// # Errors
+/// [`ShelfError`] where the store does not take them.
+pub(super) async fn put_summary(
+    store: &Store,
+    manifest: &Manifest,
+    channel: &str,
+    summary: &Envelope,
+    key: &SigningKey,
+) -> Result<(), ShelfError> {
+    let text = summary.to_json();
+    let at = format!("images/{}/summaries/{channel}-{}", manifest.digest.hex(), Digest::of(&text).hex());
+    let statement = summary.payload().map_err(|error| paper(store, &at, &error))?;
+    let signature = key.sign_ssh(SSH_NAMESPACE, &statement).map_err(|error| paper(store, &at, &error))?;
+    let texts = [("dsse.json", text), ("json", statement), ("json.sig", signature.into_bytes())];
+    for (ending, text) in texts {
+        create_same(store, &format!("{at}.{ending}"), &text).await?;
+    }
+    Ok(())
 }
 
 /// The image that a digest or a name means.

@@ -81,6 +81,27 @@ fn from_a_verdict_to_a_deployed_file() {
         .output()
         .unwrap();
     assert!(checked.status.success());
+    let summaries = format!("{sums}/summaries");
+    let statement = row.0.names(&summaries).into_iter().find(|name| {
+        std::path::Path::new(name).extension().is_some_and(|ending| ending == "json") && !name.contains("dsse")
+    });
+    let statement = row.0.path(format!("{summaries}/{}", statement.unwrap()));
+    let public = fs::read_to_string(row.0.path("gate.pub")).unwrap();
+    row.0.file("allowed", format!("gate {public}"));
+    let verified = std::process::Command::new("ssh-keygen")
+        .args(["-Y", "verify", "-f", "allowed", "-I", "gate", "-n", "kverify", "-s"])
+        .arg(format!("{}.sig", statement.display()))
+        .stdin(fs::File::open(&statement).unwrap())
+        .current_dir(row.0.path(""))
+        .output()
+        .unwrap();
+    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
+    let envelope = statement.with_extension("dsse.json");
+    let verify = format!("verify-attestation golden.raw --attestation {} --policy policy.toml", envelope.display());
+    let said = row.says(&format!("{verify} --channel stable"), 0);
+    assert!(said.stdout.starts_with("golden.raw: met its policy for urn:kverify:channel:stable"), "{said}");
+    let said = row.says(&format!("{verify} --channel edge"), 1);
+    assert!(said.stdout.contains("the summary is of another channel"), "{said}");
     row.says("revoke golden-1 --store shelf --key gate --why CVE-2026-1", 0);
     let said = row.says("fetch --channel stable --store shelf --trust gate.pub --out again.raw", 1);
     assert!(said.stdout.contains("which was revoked: CVE-2026-1"), "{said}");
@@ -133,6 +154,22 @@ fn what_was_not_proven_is_not_promoted() {
     row.says("channel get stable --store shelf --trust gate.pub", 2);
     let said = row.says("promote golden-2 --channel stable --store shelf --policy policy.toml --key gate --why x", 2);
     assert!(said.reason().ends_with("there is no image golden-2; `kverify store` puts one there"), "{said}");
+
+    // A failure that somebody answers for, where the policy lets him.
+    row.0.file("sheet.toml", "[boot]\nready = true\nuefi = true\nroot_filesystem = \"zfs\"\n");
+    let waiver =
+        "[[waiver]]\ncheck = \"boot.root-filesystem\"\nimage = \"golden*\"\nreason = \"tiny\"\nowner = \"jm\"\n";
+    row.0.file("waivers.toml", format!("{waiver}until = \"2999-12-31\"\n"));
+    let said = row.verify("golden.raw", " --waivers waivers.toml --out waived");
+    assert!(said.exits(0).stdout.contains("boot.root-filesystem: until 2999-12-31 (jm): tiny"), "{said}");
+    row.says("attest waived --key gate", 0);
+    row.says("store golden.raw --store waived-shelf --report waived --name golden-1", 0);
+    let line = "promote golden-1 --channel stable --store waived-shelf --key gate --why x --policy";
+    let said = row.says(&format!("{line} policy.toml"), 1);
+    assert!(said.stdout.contains("  sheet: left out (waived): boot.root-filesystem\n"), "{said}");
+    row.policy("patient.toml", "gate.pub", &format!("{POLICY}\n[tolerate]\nwaived = [\"boot.root-filesystem\"]\n"));
+    row.says(&format!("{line} patient.toml"), 0);
+    row.0.file("sheet.toml", "[boot]\nready = true\nuefi = true\n");
 
     // A report that left something out is signed and stored, and counts for nothing.
     row.verify("golden.raw", " --skip boot.uefi --out part").exits(0);
