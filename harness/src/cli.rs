@@ -15,6 +15,7 @@ mod live;
 mod machine_args;
 mod promote;
 mod record;
+mod rotate;
 mod said;
 mod scenarios;
 mod schema;
@@ -86,6 +87,8 @@ enum Command {
     Rollback(promote::RollbackArgs),
     /// Say of an image that it may no longer be promoted or fetched.
     Revoke(promote::RevokeArgs),
+    /// Name the images of a store that no channel needs any more, or remove them.
+    Rotate(rotate::Args),
     /// Show what a channel points to, or its whole log.
     Channel(channel::Args),
     /// Get what a channel points to, and leave a file only if all of it can be believed.
@@ -129,6 +132,7 @@ pub async fn run(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<u8>
         Command::Promote(args) => Ok(tell(&ended(promote::promoted(&args)).await?)),
         Command::Rollback(args) => Ok(tell(&ended(promote::rolled_back(&args)).await?)),
         Command::Revoke(args) => Ok(tell(&ended(promote::revoked(&args)).await?)),
+        Command::Rotate(args) => Ok(tell(&ended(rotate::said(&args)).await?)),
         Command::Channel(args) => Ok(tell(&ended(channel::said(&args)).await?)),
         Command::Fetch(args) => Ok(tell(&ended(channel::fetched(&args)).await?)),
         Command::Gc(args) => Ok(tell(&gc::said(&args)?)),

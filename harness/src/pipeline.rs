@@ -4,6 +4,7 @@ mod build;
 mod fetch;
 mod named;
 pub mod promotion;
+pub mod rotation;
 pub mod shelf;
 pub mod store;
 

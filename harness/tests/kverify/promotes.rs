@@ -209,6 +209,12 @@ fn a_channel_goes_back_and_no_record_is_forged() {
     row.says("promote golden-2 --channel stable --store shelf --policy policy.toml --key gate --why newer", 0);
     let said = row.says(back, 0);
     assert!(said.stdout.starts_with("stable 3: golden-1\n"), "{said}");
+    let rotate = "rotate --store shelf --trust gate.pub --keep 0 --days";
+    let said = row.says(&format!("{rotate} 1 --delete"), 0);
+    assert_eq!(said.stdout, "nothing to remove\n", "it was left a moment ago: {said}");
+    let said = row.says(&format!("{rotate} 0"), 0);
+    assert!(said.stdout.starts_with("would remove golden-2 sha256:"), "{said}");
+    assert!(said.stdout.ends_with("nothing was removed; --delete does it\n"), "{said}");
     let log = row.says("channel log stable --store shelf --trust gate.pub", 0);
     let actions: Vec<_> = log.stdout.lines().filter_map(|line| line.split_whitespace().nth(2)).collect();
     assert_eq!(actions, ["promote", "promote", "rollback"], "{log}");
