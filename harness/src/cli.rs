@@ -166,14 +166,22 @@ fn print(result: &str) {
     print!("{result}");
 }
 
-/// `kverify IMAGE` is `kverify verify IMAGE`: the word is put in where the first one is no command.
+/// `kverify IMAGE` is `kverify verify IMAGE`: the word is put in where the first one that is no option is no command.
 fn with_command(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     use clap::CommandFactory;
     let mut args: Vec<_> = args.into_iter().collect();
     let command = Cli::command();
-    let Some(first) = args.get(1).map(|first| first.to_string_lossy().into_owned()) else { return args };
-    let known = command.get_subcommands().any(|known| known.get_name() == first);
-    if !known && !["help", "-h", "--help", "-V", "--version"].contains(&first.as_str()) {
+    let mut words = args.iter().skip(1).map(|word| word.to_string_lossy());
+    let mut first = words.next();
+    while let Some(word) = first.take_if(|word| word.starts_with('-') && word.len() > 1) {
+        if ["-h", "--help", "-V", "--version"].contains(&&*word) {
+            return args;
+        }
+        // The one option of all commands that takes a word of its own.
+        first = if word == "--color" { words.nth(1) } else { words.next() };
+    }
+    let known = |first: &str| first == "help" || command.get_subcommands().any(|known| known.get_name() == first);
+    if args.len() > 1 && !first.is_some_and(|first| known(&first)) {
         args.insert(1, "verify".into());
     }
     args
@@ -195,6 +203,11 @@ mod tests {
         assert_eq!(words("kverify golden.qcow2"), ["kverify", "verify", "golden.qcow2"]);
         assert_eq!(words("kverify -q golden.qcow2"), ["kverify", "verify", "-q", "golden.qcow2"]);
         assert_eq!(words("kverify build a.env"), ["kverify", "build", "a.env"]);
+        assert_eq!(words("kverify -q build a.env"), ["kverify", "-q", "build", "a.env"]);
+        assert_eq!(words("kverify --color never checks"), ["kverify", "--color", "never", "checks"]);
+        assert_eq!(words("kverify --color=never -v checks"), ["kverify", "--color=never", "-v", "checks"]);
+        assert_eq!(words("kverify --only zfs.* a"), ["kverify", "verify", "--only", "zfs.*", "a"]);
+        assert_eq!(words("kverify -q --help"), ["kverify", "-q", "--help"]);
         assert_eq!(words("kverify --help"), ["kverify", "--help"]);
         assert_eq!(words("kverify"), ["kverify"]);
     }
