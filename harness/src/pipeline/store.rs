@@ -56,7 +56,11 @@ impl Store {
                 let folder = Folder::make(&path).map_err(wrong)?;
                 (folder.objects().map_err(|error| wrong(error::shown(&error)))?, Some(folder))
             }
-            Location::Bucket(bucket) => (bucket.objects().map_err(|error| wrong(error::shown(&error)))?, None),
+            Location::Bucket(bucket) => {
+                let why =
+                    |error| format!("cannot be opened; see its variables in the environment: {}", error::shown(&error));
+                (bucket.objects().map_err(|error| wrong(why(error)))?, None)
+            }
         };
         Ok(Self { objects, folder, location: location.into() })
     }

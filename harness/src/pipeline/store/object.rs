@@ -97,13 +97,15 @@ impl Store {
         let path = prefix.path();
         let mut stream = self.objects.list(Some(&path));
         let mut keys = Vec::new();
+        let mut seen = 0;
         while let Some(object) = stream.try_next().await.map_err(self.failed("list", &prefix))? {
-            // Whatever else lies there was not put there by a store.
-            keys.extend(Key::parse(object.location.as_ref()).map(|key| key.to_string()));
-            if keys.len() > MOST {
+            seen += 1;
+            if seen > MOST {
                 let (store, prefix) = (self.to_string(), prefix.to_string());
                 return Err(StoreError::TooMany { store, prefix, limit: MOST });
             }
+            // Whatever else lies there was not put there by a store.
+            keys.extend(Key::parse(object.location.as_ref()).map(|key| key.to_string()));
         }
         keys.sort();
         Ok(keys)

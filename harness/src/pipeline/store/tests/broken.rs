@@ -1,5 +1,7 @@
 //! Servers that fail, hang, or give out other bytes: an error within a bound, and nothing wrong is accepted.
 
+use std::fs;
+
 use object_store::{
     ClientConfigKey,
     aws::{AmazonS3Builder, AmazonS3ConfigKey},
@@ -7,7 +9,7 @@ use object_store::{
 
 use super::{
     super::{Store, StoreError},
-    scene::image,
+    scene::{digest, image},
     server::{Manner, Server},
 };
 
@@ -33,11 +35,31 @@ async fn a_server_that_fails() {
     refused(&Server::start(Manner::Fails).await.store()).await;
 }
 
+/// The store on it, with less patience.
+fn impatient(server: &Server) -> Store {
+    let timeout = AmazonS3ConfigKey::Client(ClientConfigKey::Timeout);
+    server.store_with(AmazonS3Builder::new().with_config(timeout, "50ms"))
+}
+
 #[tokio::test]
 async fn a_server_that_hangs() {
     let server = Server::start(Manner::Hangs).await;
-    let timeout = AmazonS3ConfigKey::Client(ClientConfigKey::Timeout);
-    refused(&server.store_with(AmazonS3Builder::new().with_config(timeout, "50ms"))).await;
+    refused(&impatient(&server)).await;
+}
+
+#[tokio::test]
+async fn a_server_that_stops_in_the_middle() {
+    let server = Server::start(Manner::Stalls).await;
+    let digest = digest(b"an image");
+    for key in [&format!("images/{}/golden.qcow2", digest.hex()), "channels/stable/00000001.json"] {
+        let file = server.folder().join(key);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, "an image").unwrap();
+    }
+    let store = impatient(&server);
+    assert!(store.fetch(digest, "golden.qcow2", &tempfile::tempfile().unwrap()).await.is_err());
+    let error = store.latest("stable").await.unwrap_err().to_string();
+    assert!(error.starts_with("store s3://bucket/a/prefix: cannot read channels/stable/00000001.json; "), "{error}");
 }
 
 #[tokio::test]

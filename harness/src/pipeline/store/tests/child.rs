@@ -17,7 +17,7 @@ const IMAGE: &str = "KVERIFY_TEST_IMAGE";
 const DIGEST: &str = "KVERIFY_TEST_DIGEST";
 const BEGUN: &str = "begun";
 
-/// What the process does with the store: it puts the image, or appends records of this length without end.
+/// What the process does with the store: it puts the image, or appends records without end.
 #[derive(Clone, Copy)]
 pub(super) enum Work<'a> {
     Put(&'a Path, Digest),
@@ -92,5 +92,5 @@ async fn is_another_process() {
 
 /// A record that shows whether it is whole.
 pub(super) fn record(number: u64) -> Vec<u8> {
-    number.to_string().repeat(5000).into_bytes()
+    number.to_string().repeat(50_000).into_bytes()
 }

@@ -40,6 +40,8 @@ async fn sha256sum_accepts_the_file_beside_it() {
     for place in Place::each().await {
         let key = place.store().put_image(&file, "golden.qcow2", digest).await.unwrap().key;
         let folder = place.file(&key).parent().unwrap().to_owned();
+        let sum = Command::new("sha256sum").arg("golden.qcow2").current_dir(&folder).output().unwrap().stdout;
+        assert_eq!(fs::read(folder.join("golden.qcow2.sha256")).unwrap(), sum);
         let check =
             || Command::new("sha256sum").args(["-c", "golden.qcow2.sha256"]).current_dir(&folder).output().unwrap();
         assert_eq!(String::from_utf8(check().stdout).unwrap(), "golden.qcow2: OK\n");
@@ -76,7 +78,7 @@ async fn a_file_that_changed_since_its_test_is_refused_and_leaves_nothing() {
         let store = place.store();
         let error = store.put_image(&other, "golden.qcow2", digest).await.unwrap_err();
         assert!(matches!(error, StoreError::Changed { want, .. } if want == digest), "{error}");
-        assert_eq!(names(&place.file("")), [""; 0], "{store}");
+        assert_eq!(names(place.root()), [""; 0], "{store}");
         // Also where the right one is there already: nobody shall believe that this file is it.
         store.put_image(&file, "golden.qcow2", digest).await.unwrap();
         let error = store.put_image(&other, "golden.qcow2", digest).await.unwrap_err();

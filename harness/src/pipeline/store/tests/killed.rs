@@ -67,9 +67,14 @@ async fn writers_of_records_that_are_killed_leave_no_half_record_and_no_gap() {
     let mut after = 0;
     for kill in 1..=KILLS {
         let (mut child, _said) = child::begun(child::command(&[], place, Work::Append));
-        // It is at work when another record is there, and killed somewhere in a later one.
-        while store.latest("stable").await.unwrap().map_or(0, |(number, _)| number) < after + u64::from(kill % 5) {
+        // It is at work when other records are there, whole from the first moment, and is killed somewhere in a later one.
+        let mut number = 0;
+        while number < after + u64::from(kill % 5) {
             tokio::task::yield_now().await;
+            if let Some((latest, held)) = store.latest("stable").await.unwrap() {
+                assert!(held == child::record(latest), "record {latest} is not whole");
+                number = latest;
+            }
         }
         child.kill().unwrap();
         child.wait().unwrap();

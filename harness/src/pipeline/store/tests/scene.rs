@@ -34,6 +34,14 @@ impl Place {
         }
     }
 
+    /// The folder in which everything lies, also what is no object.
+    pub(super) fn root(&self) -> &Path {
+        match self {
+            Self::Folder(folder) => folder.path(),
+            Self::Bucket(server) => server.root(),
+        }
+    }
+
     /// Where an object lies as a file.
     pub(super) fn file(&self, key: &str) -> PathBuf {
         match self {

@@ -1,9 +1,25 @@
 //! An S3 server in this process: s3s on a folder, and before it the manners of servers that tests need.
 
-use std::{collections::HashMap, fs, net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{
+    collections::HashMap,
+    convert::Infallible,
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
-use http::{Method, Request, Response, header::IF_NONE_MATCH};
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use http::{
+    Method, Request, Response,
+    header::{CONTENT_LENGTH, IF_NONE_MATCH},
+};
+use hyper::{
+    body::{Bytes, Frame, Incoming},
+    server::conn::http1,
+    service::service_fn,
+};
 use hyper_util::rt::TokioIo;
 use object_store::aws::AmazonS3Builder;
 use s3s::{
@@ -35,6 +51,8 @@ pub(super) enum Manner {
     Alters,
     /// It gives out less than the object has, and says so.
     Shortens,
+    /// It begins to give out an object, and stops.
+    Stalls,
 }
 
 /// The server; it ends with this.
@@ -101,6 +119,11 @@ impl Server {
         (set.into(), LOCATION.to_owned())
     }
 
+    /// The folder that holds all that the server keeps.
+    pub(super) fn root(&self) -> &Path {
+        self.root.path()
+    }
+
     /// The folder that holds the objects of the store as files.
     pub(super) fn folder(&self) -> PathBuf {
         self.root.path().join("bucket/a/prefix")
@@ -121,7 +144,7 @@ impl Front {
             Manner::Hangs => std::future::pending().await,
             // The header is signed, so it cannot be taken away; but what it is about can.
             Manner::Forgets if path.is_some() => drop(fs::remove_file(self.root.join(&request.uri().path()[1..]))),
-            Manner::Forgets | Manner::Keeps | Manner::Alters | Manner::Shortens => {}
+            Manner::Forgets | Manner::Keeps | Manner::Alters | Manner::Shortens | Manner::Stalls => {}
         }
         let lock = match path {
             Some(path) => Some(Arc::clone(self.locks.lock().await.entry(path).or_default())),
@@ -135,14 +158,30 @@ impl Front {
         let mut response = self.service.call(request.map(Body::from)).await?;
         if object && response.status().is_success() && self.manner != Manner::Keeps {
             let mut bytes = response.body_mut().store_all_limited(1 << 30).await.unwrap().to_vec();
-            match self.manner {
-                Manner::Alters => *bytes.last_mut().unwrap() ^= 1,
-                Manner::Shortens => drop(bytes.pop()),
-                _ => {}
-            }
-            response.headers_mut().insert("content-length", bytes.len().into());
-            *response.body_mut() = Body::from(bytes);
+            let length = bytes.len() - usize::from(self.manner == Manner::Shortens);
+            response.headers_mut().insert(CONTENT_LENGTH, length.into());
+            bytes.truncate(length);
+            *response.body_mut() = match self.manner {
+                Manner::Alters => {
+                    *bytes.last_mut().unwrap() ^= 1;
+                    Body::from(bytes)
+                }
+                Manner::Stalls => Body::http_body(Half(Some(bytes[..length / 2].to_vec().into()))),
+                _ => Body::from(bytes),
+            };
         }
         Ok(response)
+    }
+}
+
+/// The first half of a body; the second never comes.
+struct Half(Option<Bytes>);
+
+impl hyper::body::Body for Half {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.0.take().map_or(Poll::Pending, |bytes| Poll::Ready(Some(Ok(Frame::data(bytes)))))
     }
 }
