@@ -1,11 +1,11 @@
 //! Why a store did not do what it was asked for.
 
-use std::io;
+use std::{error::Error as _, io};
 
 use crate::image::Digest;
 
 /// How much of a server's own words is shown, in characters.
-const SHOWN: usize = 400;
+const SHOWN: usize = 800;
 
 /// Why a store did not do what it was asked for. One line that names the store and the key.
 #[derive(Debug, thiserror::Error)]
@@ -147,9 +147,18 @@ pub enum StoreError {
     },
 }
 
-/// What the objects' crate says, on one line: it carries its causes in its text, among them whole answers of servers.
+/// What the objects' crate says and why, on one line: its text holds some of its causes, among them whole answers of servers.
 pub(super) fn shown(error: &object_store::Error) -> String {
-    let text: String = error.to_string().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let why = error.to_string();
+        if !text.contains(&why) {
+            text = format!("{text}: {why}");
+        }
+        cause = error.source();
+    }
+    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let words: Vec<_> = text.split_whitespace().collect();
     words.join(" ").chars().take(SHOWN).collect()
 }

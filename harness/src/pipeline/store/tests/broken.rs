@@ -85,5 +85,6 @@ async fn nobody_listens() {
     let server = Server::start(Manner::Keeps).await;
     let store = server.store();
     drop(server);
-    assert!(store.read("papers/a", 10).await.is_err());
+    let error = store.read("papers/a", 10).await.unwrap_err().to_string();
+    assert!(error.contains("after 3 retries") && error.contains("Connection refused"), "{error}");
 }
