@@ -37,6 +37,9 @@ pub(crate) struct FetchArgs {
     store: At,
     #[command(flatten)]
     trust: Trust,
+    /// The number of the latest record that was seen before: a channel that ends earlier was cut off.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    at_least: u64,
     /// Where the image goes; nothing may be there yet.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -91,11 +94,13 @@ pub(crate) async fn said(args: &Args) -> anyhow::Result<Said> {
 /// Fetches what a channel points to.
 pub(crate) async fn fetched(args: &FetchArgs) -> anyhow::Result<Said> {
     let trusted = trusted(&args.trust.trust, args.trust.policy.as_deref())?;
-    match pipeline::fetch(&args.store.open()?, &args.channel, &trusted, &args.out).await {
+    match pipeline::fetch(&args.store.open()?, &args.channel, &trusted, args.at_least, &args.out).await {
         Ok((record, _)) => {
             Ok(Said::well(format!("{}: {}\n  image   {}\n", args.out.display(), record.name, record.image)))
         }
-        Err(why @ FetchError::Revoked { .. }) => Ok(Said { text: format!("not fetched: {why}\n"), code: 1 }),
+        Err(why @ (FetchError::Revoked { .. } | FetchError::CutOff { .. })) => {
+            Ok(Said { text: format!("not fetched: {why}\n"), code: 1 })
+        }
         Err(error) => Err(error.into()),
     }
 }

@@ -31,6 +31,18 @@ pub enum FetchError {
     /// The channel points to nothing.
     #[error("channel {0} points to nothing yet")]
     Empty(String),
+    /// The latest records are gone: whoever writes to a store can take them away unseen.
+    #[error(
+        "channel {channel} ends with record {number}, and record {least} was asked for: the latest were taken away"
+    )]
+    CutOff {
+        /// The channel.
+        channel: String,
+        /// The number of its last record.
+        number: u64,
+        /// The least that it has to have.
+        least: u64,
+    },
     /// The image may no longer be used.
     #[error("channel {channel} points to {image}, which was revoked: {why}; kverify rollback moves the channel")]
     Revoked {
@@ -51,7 +63,8 @@ pub enum FetchError {
     },
 }
 
-/// Fetches what a channel points to into `out`, where nothing may be; gives the record and the manifest.
+/// Fetches what a channel points to into `out`, where nothing may be; gives the record and the manifest. The channel has
+/// to have at least `least` records: as many as the caller has seen before.
 ///
 /// # Errors
 /// [`FetchError`] says what does not hold; nothing is then at `out`.
@@ -59,6 +72,7 @@ pub async fn fetch(
     store: &Store,
     channel: &str,
     trusted: &[PublicKey],
+    least: u64,
     out: &Path,
 ) -> Result<(Record, Manifest), FetchError> {
     let wrong = |why: String| FetchError::Out { path: out.to_owned(), why };
@@ -67,6 +81,9 @@ pub async fn fetch(
     }
     let record = records(store, channel, trusted).await?.pop();
     let record = record.ok_or_else(|| FetchError::Empty(channel.to_owned()))?;
+    if record.number < least {
+        return Err(FetchError::CutOff { channel: channel.to_owned(), number: record.number, least });
+    }
     if let Some(why) = shelf::revoked(store, record.image, trusted).await? {
         return Err(FetchError::Revoked { channel: channel.to_owned(), image: record.name, why });
     }

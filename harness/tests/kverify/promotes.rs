@@ -228,6 +228,8 @@ fn a_channel_goes_back_and_no_record_is_forged() {
     let said = row.promote("", 2);
     assert!(said.reason().contains("somebody put it there"), "nothing is put on top of it: {said}");
     fs::remove_file(record(4)).unwrap();
+    let said = row.says(&format!("{fetch} --at-least 4"), 1);
+    assert!(said.stdout.contains("channel stable ends with record 3, and record 4 was asked for"), "{said}");
     fs::create_dir(row.0.path("shelf/channels/edge")).unwrap();
     fs::copy(record(1), row.0.path("shelf/channels/edge/00000001.json")).unwrap();
     let said = row.says(&fetch.replace("stable", "edge"), 2);
