@@ -3,15 +3,15 @@
 //! The disk has no name until it is proven to hold an installed system, so a failed build leaves nothing at its place.
 
 use std::{
-    fs, io,
+    fs,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use kverify_checks::{boot::BootEnd, image::Layout};
 use regex::Regex;
-use rustix::fs::{AtFlags, CWD, linkat};
 
+use super::named::{folder_of, free, name};
 use crate::{
     image::{Image, ImageError, Overlay, Seed, SeedError, UnnamedError},
     machine::{BootDisk, Machine, MachineError, Media, Spec, StartError},
@@ -109,13 +109,8 @@ pub async fn build(request: &BuildRequest, progress: &(dyn Fn(Progress) + Sync))
     let answers = answers(&request.answers)?;
     let file = |path: &Path, why: String| BuildError::File { path: path.to_owned(), why };
     fs::File::open(&request.installer).map_err(|error| file(&request.installer, error.to_string()))?;
-    if request.out.symlink_metadata().is_ok() {
-        return Err(file(&request.out, "there is something already; remove it or choose another name".to_owned()));
-    }
+    free(&request.out).map_err(|(path, why)| file(path, why.to_owned()))?;
     let folder = folder_of(&request.out);
-    if !folder.is_dir() {
-        return Err(file(folder, "no such folder; make it first".to_owned()));
-    }
     let disk = Overlay::create(folder, request.disk_bytes)?;
     let disk_path = disk.fd_path();
     let seed = Seed::new(Seed::ANSWERS).file("answers.env", answers).volume()?;
@@ -123,6 +118,7 @@ pub async fn build(request: &BuildRequest, progress: &(dyn Fn(Progress) + Sync))
         disk: BootDisk::Written(&disk_path),
         volumes: vec![seed],
         cdrom: Some(request.installer.clone()),
+        kernel: None,
         network: false,
         reset_ends: request.done == Done::Reboot,
         scratch: folder,
@@ -141,7 +137,7 @@ pub async fn build(request: &BuildRequest, progress: &(dyn Fn(Progress) + Sync))
     ended?;
     machine.quit().await;
     prove(&disk_path).map_err(|why| BuildError::Unproven { why, tail })?;
-    name(&disk, &request.out).map_err(|error| file(&request.out, error.to_string()))?;
+    name(disk.file(), &request.out).map_err(|error| file(&request.out, error.to_string()))?;
     Ok(took)
 }
 
@@ -161,10 +157,6 @@ fn answers(path: &Path) -> Result<Vec<u8>, BuildError> {
         Some((number, line)) => Err(wrong(format!("line {number} is no KEY=value line: `{line}`"))),
         None => Ok(text.into_bytes()),
     }
-}
-
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
 }
 
 fn tail(machine: &Machine) -> String {
@@ -226,11 +218,4 @@ fn prove(path: &Path) -> Result<(), String> {
         }
         Some(_) => Ok(()),
     }
-}
-
-/// Gives the finished disk its name, all at once.
-fn name(disk: &Overlay, out: &Path) -> io::Result<()> {
-    disk.file().sync_all()?;
-    linkat(CWD, disk.fd_path(), CWD, out, AtFlags::SYMLINK_FOLLOW)?;
-    fs::File::open(folder_of(out))?.sync_all()
 }
