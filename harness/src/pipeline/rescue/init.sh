@@ -12,8 +12,13 @@ for module in virtio_pci virtio_blk virtio_scsi sd_mod ahci nvme vfat nls_cp437 
   modprobe -q "$module"
 done
 [ -e /proc/self/mounts ] && ln -sf /proc/self/mounts /etc/mtab
-exec 3<>/dev/ttyS1
-stty -F /dev/ttyS1 raw -echo clocal || echo "rescue: no raw line"
+port=/dev/ttyS1
+exec 3<>"$port"
+stty -F "$port" raw -echo clocal || echo "rescue: no raw line"
 echo "rescue: ready"
 echo kverify-rescue-is-ready >&3
-while :; do sh <&3 >&3 2>&3; sleep 1; done
+# With a line for its input a shell would prompt and edit; as a script it reads what it is sent.
+while :; do
+  sh "$port" </dev/null >&3 2>&3
+  sleep 1
+done
