@@ -18,6 +18,7 @@ mod logins;
 mod place;
 mod running;
 mod scenarios;
+mod seals;
 mod tiny;
 mod usage;
 mod warm;

@@ -12,7 +12,7 @@ zfs mount "$root"
 zfs mount -a
 mkdir -p /aside
 zfs list -H -t filesystem -o name,mounted,canmount,mountpoint,keystatus | while IFS="$(printf '\t')" read -r name mounted can at key; do
-  [ "$mounted" = no ] && [ "$can" != off ] && [ "$at" != none ] || continue
+  if [ "$mounted" = yes ] || [ "$can" = off ] || [ "$at" = none ]; then continue; fi
   if [ "$key" = unavailable ]; then
     echo "left=$name: encrypted, and not looked into"
     continue
