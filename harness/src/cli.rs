@@ -19,6 +19,7 @@ mod rotate;
 mod said;
 mod scenarios;
 mod schema;
+mod seal;
 mod store;
 mod verify;
 
@@ -61,6 +62,8 @@ enum Command {
     Verify(Box<verify::Args>),
     /// Install an image with an installer medium, in a machine without a network.
     Build(Box<build::Args>),
+    /// Make a copy of an image without what identifies the machine, its boots and its users.
+    Seal(Box<seal::Args>),
     /// List every check with what it demands.
     Checks(checks::Args),
     /// List every scenario with what it cost where it was measured.
@@ -118,6 +121,7 @@ pub async fn run(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<u8>
     match cli.command {
         Command::Verify(args) => verify::run(&args, shown).await,
         Command::Build(args) => build::run(&args, shown).await,
+        Command::Seal(args) => seal::run(&args, shown).await,
         Command::Record(args) => record::run(&args, shown).await,
         Command::Lead(args) => lead::run(&args, shown).await,
         Command::Expect(args) => expect::run(&args, shown).await,

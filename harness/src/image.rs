@@ -39,6 +39,7 @@ pub(crate) use digest::hex;
 pub use digest::{Digest, DigestError, ParseDigestError};
 pub use disk::Disk;
 pub use foreign::{Foreign, Way};
+pub use layout::{Medium, MediumError};
 pub use overlay::{Overlay, RESERVE_BYTES};
 pub use refusal::Refusal;
 pub use seed::{Seed, SeedError};

@@ -1,13 +1,18 @@
-//! What stands before and behind a verdict: making an image, keeping it, and moving channels to it.
+//! What stands before and behind a verdict: making an image, sealing it, keeping it, and moving channels to it.
 
 mod build;
 mod fetch;
+mod flatten;
 mod named;
 pub mod promotion;
+mod rescue;
 pub mod rotation;
+mod seal;
 pub mod shelf;
 pub mod store;
 
 pub use build::{BuildError, BuildRequest, Done, build};
 pub use fetch::{FetchError, fetch};
-pub use named::name;
+pub use flatten::FlattenError;
+pub use rescue::RescueError;
+pub use seal::{Scrub, SealError, SealRequest, Sealed, Snapshots, seal};

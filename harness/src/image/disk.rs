@@ -28,7 +28,12 @@ impl Image {
     }
 }
 
-impl Disk<'_> {
+impl<'a> Disk<'a> {
+    /// The bytes of `file` as a disk.
+    pub(super) fn raw(file: &'a File) -> io::Result<Self> {
+        Ok(Self { file, bytes: file.metadata()?.len(), clusters: None })
+    }
+
     /// Size of the disk, in bytes.
     #[must_use]
     pub fn bytes(&self) -> u64 {

@@ -6,6 +6,7 @@ mod esp;
 mod fat;
 mod gpt;
 mod label;
+mod medium;
 mod nvlist;
 mod volume;
 
@@ -14,6 +15,7 @@ use std::io;
 use kverify_checks::image::Layout;
 
 use super::Image;
+pub use medium::{Medium, MediumError};
 use volume::Volume;
 
 impl Image {

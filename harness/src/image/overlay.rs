@@ -17,9 +17,8 @@ pub const RESERVE_BYTES: u64 = 1 << 30;
 
 const WHAT: &str = "an overlay";
 const CLUSTER_BITS: u32 = 16;
-const CLUSTER: u64 = 1 << CLUSTER_BITS;
-/// How much of the disk one L2 table maps.
-const L2_SPAN: u64 = CLUSTER / 8 * CLUSTER;
+/// The smallest block of the file systems at hand.
+const FINE_BITS: u32 = 12;
 const HEADER_BYTES: u32 = 104;
 
 /// An empty qcow2 overlay, gone with the last process that has it open.
@@ -37,8 +36,20 @@ impl Overlay {
     /// # Errors
     /// [`UnnamedError`] if less than [`RESERVE_BYTES`] (or the disk's size, if that is less) is free, or nothing can be written.
     pub fn create(folder: &Path, virtual_bytes: u64) -> Result<Self, UnnamedError> {
+        Self::of_clusters(folder, virtual_bytes, CLUSTER_BITS)
+    }
+
+    /// The same in clusters of 4 KiB: QEMU ignores a discard of less than a cluster, and what lay there would stay.
+    ///
+    /// # Errors
+    /// As those of [`Overlay::create`].
+    pub fn create_fine(folder: &Path, virtual_bytes: u64) -> Result<Self, UnnamedError> {
+        Self::of_clusters(folder, virtual_bytes, FINE_BITS)
+    }
+
+    fn of_clusters(folder: &Path, virtual_bytes: u64, bits: u32) -> Result<Self, UnnamedError> {
         let unnamed = Unnamed::create(folder, WHAT, RESERVE_BYTES.min(virtual_bytes))?;
-        write_empty(unnamed.file(), virtual_bytes).map_err(|source| UnnamedError::Folder {
+        write_empty(unnamed.file(), virtual_bytes, bits).map_err(|source| UnnamedError::Folder {
             folder: folder.to_owned(),
             what: WHAT,
             source,
@@ -58,12 +69,6 @@ impl Overlay {
         self.unnamed.file()
     }
 
-    /// The file without a name that it is.
-    #[must_use]
-    pub fn unnamed(&self) -> &Unnamed {
-        &self.unnamed
-    }
-
     /// The open file alone.
     #[must_use]
     pub fn into_file(self) -> File {
@@ -78,30 +83,36 @@ impl Overlay {
 }
 
 /// Header, refcount table, one refcount block and an L1 table without entries, in whole clusters.
-fn write_empty(file: &File, virtual_bytes: u64) -> io::Result<()> {
-    let l1_entries = virtual_bytes.div_ceil(L2_SPAN).max(1);
+fn write_empty(file: &File, virtual_bytes: u64, bits: u32) -> io::Result<()> {
+    let cluster = 1 << bits;
+    // One entry for each L2 table, which has as many as fit into a cluster.
+    let l1_entries = virtual_bytes.div_ceil(cluster / 8 * cluster).max(1);
     let too_large = || io::Error::new(io::ErrorKind::InvalidInput, format!("a disk of {virtual_bytes} bytes"));
     let l1_size = u32::try_from(l1_entries).ok().filter(|size| *size <= 32 << 17).ok_or_else(too_large)?;
-    let clusters = 3 + (l1_entries * 8).div_ceil(CLUSTER);
+    let clusters = 3 + (l1_entries * 8).div_ceil(cluster);
+    // One block of refcounts, of two bytes each, is all that is written here.
+    if clusters > cluster / 2 {
+        return Err(too_large());
+    }
 
     let mut header = Vec::with_capacity(112);
     header.extend_from_slice(MAGIC);
     put32(&mut header, &[3]);
     put64(&mut header, &[0]); // no backing file
-    put32(&mut header, &[0, CLUSTER_BITS]);
+    put32(&mut header, &[0, bits]);
     put64(&mut header, &[virtual_bytes]);
     put32(&mut header, &[0, l1_size]); // no encryption
-    put64(&mut header, &[3 * CLUSTER, CLUSTER]); // L1 table, refcount table
+    put64(&mut header, &[3 * cluster, cluster]); // L1 table, refcount table
     put32(&mut header, &[1, 0]); // of one cluster; no snapshots
     put64(&mut header, &[0, 0, 0, 0]); // no features of any kind
     put32(&mut header, &[4, HEADER_BYTES]); // refcounts of 16 bits
     put64(&mut header, &[0]); // end of extensions
 
     let refcounts: Vec<u8> = (0..clusters).flat_map(|_| 1_u16.to_be_bytes()).collect();
-    file.set_len(clusters * CLUSTER)?;
+    file.set_len(clusters * cluster)?;
     file.write_all_at(&header, 0)?;
-    file.write_all_at(&(2 * CLUSTER).to_be_bytes(), CLUSTER)?;
-    file.write_all_at(&refcounts, 2 * CLUSTER)
+    file.write_all_at(&(2 * cluster).to_be_bytes(), cluster)?;
+    file.write_all_at(&refcounts, 2 * cluster)
 }
 
 fn put32(header: &mut Vec<u8>, fields: &[u32]) {
@@ -127,8 +138,10 @@ mod tests {
     #[test]
     fn qemu_finds_it_sound_empty_and_alone() {
         let folder = tempfile::tempdir().unwrap();
-        for bytes in [512, 1 << 20, 10 << 30, 64 << 40] {
-            let overlay = Overlay::create(folder.path(), bytes).unwrap();
+        let coarse = [512, 1 << 20, 10 << 30, 64 << 40].map(|bytes| (bytes, Overlay::create(folder.path(), bytes)));
+        let fine = [512, 10 << 30, 1 << 40].map(|bytes| (bytes, Overlay::create_fine(folder.path(), bytes)));
+        for (bytes, overlay) in coarse.into_iter().chain(fine) {
+            let overlay = overlay.unwrap();
             let path = overlay.fd_path().display().to_string();
             let check = qemu_img(&["check", "-f", "qcow2", &path]);
             assert!(check.contains("No errors were found on the image."), "{check}");
@@ -168,5 +181,6 @@ mod tests {
     fn a_disk_that_qcow2_cannot_map_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         assert!(Overlay::create(folder.path(), u64::MAX).is_err());
+        assert!(Overlay::create_fine(folder.path(), 4 << 40).is_err());
     }
 }

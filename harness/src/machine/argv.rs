@@ -8,7 +8,10 @@ use std::path::Path;
 use kverify_checks::scenarios::Bus;
 use serde_json::json;
 
-use super::spec::{Accel, Spec};
+use super::{
+    kernel::Booted,
+    spec::{Accel, Spec},
+};
 
 /// The descriptor on which QEMU finds its end of the port.
 pub(crate) const PORT_FD: i32 = 10;
@@ -25,6 +28,8 @@ pub(crate) struct Disk {
     /// Whether what the guest flushes is in the file at once: a QEMU that is killed then loses no more than a disk
     /// whose power fails.
     pub(crate) durable: bool,
+    /// Whether zeros that the guest writes take no room in it.
+    pub(crate) drops_zeros: bool,
 }
 
 /// Where the guest's memory is.
@@ -55,7 +60,7 @@ pub(crate) struct Pflash<'a> {
 }
 
 impl Memory {
-    pub(crate) fn has_port(&self) -> bool {
+    fn can_be_captured(&self) -> bool {
         !matches!(self, Self::Own)
     }
 
@@ -84,6 +89,15 @@ pub(crate) struct Parts<'a> {
     pub(crate) reset_ends: bool,
     /// Where its memory is; what can be captured, or was, also has a port for a root shell, on [`PORT_FD`].
     pub(crate) memory: Memory,
+    /// A kernel that it is started with, by a BIOS and not by the firmware; its port is the second serial one.
+    pub(super) kernel: Option<Booted>,
+}
+
+impl Parts<'_> {
+    /// Whether there is a port for a root shell.
+    pub(crate) fn has_port(&self) -> bool {
+        self.kernel.is_some() || self.memory.can_be_captured()
+    }
 }
 
 /// The arguments of `qemu-system-x86_64`.
@@ -101,11 +115,26 @@ pub(crate) fn argv(spec: &Spec, accel: Accel, parts: &Parts<'_>) -> Vec<String> 
     args.pair("-action", format!("reboot={reset},shutdown=pause,panic=pause"));
     args.pair("-chardev", "stdio,id=qmp,signal=off").pair("-mon", "chardev=qmp,mode=control");
     args.pair("-chardev", format!("file,id=console,path={}", parts.console)).pair("-serial", "chardev:console");
-    let code = parts.pflash.code.display();
-    args.pair("-drive", format!("if=pflash,unit=0,format=raw,readonly=on,file={code}"));
-    args.pair("-drive", format!("if=pflash,unit=1,format=raw,file={}", parts.pflash.vars));
+    if parts.has_port() {
+        args.pair("-chardev", format!("socket,id=port,fd={PORT_FD}"));
+    }
+    if let Some(kernel) = &parts.kernel {
+        // Every kernel knows this kind of port; the other kind may need a module that a medium does not carry.
+        args.pair("-serial", "chardev:port");
+        args.pair("-kernel", &kernel.image).pair("-initrd", &kernel.initramfs).pair("-append", &kernel.words);
+    } else {
+        let code = parts.pflash.code.display();
+        args.pair("-drive", format!("if=pflash,unit=0,format=raw,readonly=on,file={code}"));
+        args.pair("-drive", format!("if=pflash,unit=1,format=raw,file={}", parts.pflash.vars));
+    }
     args.device("VGA").device("virtio-rng-pci").device("pvpanic-pci");
-    disk(&mut args, spec.bus, &parts.disk, parts.cdrom.is_none());
+    let order = match (&parts.kernel, &parts.cdrom) {
+        // A kernel of the caller's is what boots first.
+        (Some(_), _) => "",
+        (None, Some(_)) => ",bootindex=1",
+        (None, None) => ",bootindex=0",
+    };
+    disk(&mut args, spec.bus, &parts.disk, order);
     if let Some(path) = &parts.cdrom {
         args.read_only("cdrom", path);
         args.device("virtio-scsi-pci,id=scsi").device("scsi-cd,bus=scsi.0,drive=cdrom,bootindex=0");
@@ -120,10 +149,9 @@ pub(crate) fn argv(spec: &Spec, accel: Accel, parts: &Parts<'_>) -> Vec<String> 
         args.read_only(&node, path);
         args.device(&format!("virtio-blk-pci,drive={node}"));
     }
-    if parts.memory.has_port() {
+    if parts.memory.can_be_captured() {
         // A new ID in each fork makes its kernel seed its random numbers anew.
         args.device("vmgenid,guid=auto").device("virtio-serial-pci,id=ports");
-        args.pair("-chardev", format!("socket,id=port,fd={PORT_FD}"));
         args.device(&format!("virtserialport,bus=ports.0,chardev=port,name={PORT_NAME}"));
     }
     if parts.memory.is_of_another() {
@@ -148,7 +176,7 @@ fn memory(args: &mut Args, spec: &Spec, memory: &Memory) {
     args.pair("-machine", "q35,memory-backend=memory");
 }
 
-fn disk(args: &mut Args, bus: Bus, disk: &Disk, boots_first: bool) {
+fn disk(args: &mut Args, bus: Bus, disk: &Disk, order: &str) {
     let mut top = json!({ "node-name": "disk", "driver": "qcow2", "file": "overlay-file", "discard": "unmap" });
     for (depth, (path, format)) in disk.below.iter().enumerate() {
         let node = format!("below{depth}");
@@ -162,6 +190,9 @@ fn disk(args: &mut Args, bus: Bus, disk: &Disk, boots_first: bool) {
         }
         args.blockdev(&layer);
         top["backing"] = json!(node);
+    }
+    if disk.drops_zeros {
+        top["detect-zeroes"] = json!("unmap");
     }
     args.blockdev(&json!({
         "node-name": "overlay-file", "driver": "file", "filename": disk.overlay, "discard": "unmap",
@@ -178,7 +209,7 @@ fn disk(args: &mut Args, bus: Bus, disk: &Disk, boots_first: bool) {
         Bus::Sata => "ide-hd,bus=ide.0",
         Bus::Nvme => "nvme,serial=kverify",
     };
-    args.device(&format!("{device},drive=disk,bootindex={}", u8::from(!boots_first)));
+    args.device(&format!("{device},drive=disk{order}"));
 }
 
 struct Args(Vec<String>);

@@ -55,13 +55,23 @@ impl Held {
         Some(Parts {
             pflash: Pflash { code: &firmware.code, vars: path_of(vars.file()) },
             console: String::new(),
-            disk: Disk { overlay: path_of(overlay.file()), below, durable: true },
+            disk: Disk { overlay: path_of(overlay.file()), below, durable: true, drops_zeros: false },
             volumes,
             cdrom: None,
             network: self.network(),
             reset_ends: false,
             memory,
+            kernel: None,
         })
+    }
+
+    /// Path of the overlay, and path and format of what is under it, the lowest first; nothing for a disk of the caller's.
+    pub(super) fn layers(&self) -> Option<(String, Vec<(String, String)>)> {
+        match self {
+            Self::Written { .. } => None,
+            Self::Cold(cold) => Some((path_of(cold.overlay.file()), vec![layer(&cold.image)])),
+            Self::Fork { overlay, frozen, .. } => Some((path_of(overlay.file()), frozen.below())),
+        }
     }
 
     /// Size of its disk when it started, in bytes; nothing is known of a disk of the caller's.

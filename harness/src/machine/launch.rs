@@ -38,7 +38,7 @@ pub(super) async fn launch(spec: &Spec, accel: Accel, mut parts: Parts<'_>) -> R
     let life = Life::new();
     let (console, writer, follower) = Console::open(life.clone()).map_err(StartError::Console)?;
     parts.console = path_of(&writer);
-    let (port, given) = if parts.memory.has_port() {
+    let (port, given) = if parts.has_port() {
         let (ours, theirs) = UnixStream::pair().map_err(StartError::Console)?;
         (Some(ours), vec![(PORT_FD, OwnedFd::from(theirs))])
     } else {

@@ -2,9 +2,11 @@
 
 use kverify_checks::boot::BootEnd;
 use qapi::qmp as command;
+use serde_json::{Value, json};
 
 use super::{
-    Accel, Machine, MachineError, Spec, StartError, argv::Memory, firmware::Firmware, held::Held, launch::launch,
+    Accel, Kernel, Machine, MachineError, Spec, StartError, argv::Memory, firmware::Firmware, held::Held,
+    launch::launch,
 };
 
 /// A machine whose power is off. Its disk is as it was left.
@@ -72,6 +74,38 @@ impl Off {
     /// # Errors
     /// [`StartError`] where no machine can be started from it.
     pub async fn start(self) -> Result<Machine, StartError> {
+        self.start_with(None).await
+    }
+
+    /// Switches it on with a kernel of the caller's, with neither network nor volumes beside its disk.
+    ///
+    /// # Errors
+    /// [`StartError`] where no machine can be started from it.
+    pub async fn start_kernel(mut self, kernel: &Kernel) -> Result<Machine, StartError> {
+        if let Held::Cold(cold) = &mut self.held {
+            cold.network = false;
+            cold.volumes.clear();
+        }
+        self.start_with(Some(kernel)).await
+    }
+
+    /// Its disk, for `qemu-img`: all layers by descriptor, valid as long as `self` lives. Nothing for a disk of the
+    /// caller's.
+    #[must_use]
+    pub(crate) fn disk(&self) -> Option<String> {
+        let layer = |(path, format): &(String, String), backing: Option<Value>| {
+            let mut node = json!({ "driver": format, "file": { "driver": "file", "filename": path } });
+            if let Some(backing) = backing {
+                node["backing"] = backing;
+            }
+            node
+        };
+        let (top, below) = self.held.layers()?;
+        let below = below.iter().fold(None, |backing, one| Some(layer(one, backing)));
+        Some(layer(&(top, "qcow2".to_owned()), below).to_string())
+    }
+
+    async fn start_with(self, kernel: Option<&Kernel>) -> Result<Machine, StartError> {
         let Self { mut held, spec, accel } = self;
         if let Held::Cold(cold) = &mut held {
             // It begins with memory of QEMU's own.
@@ -79,7 +113,13 @@ impl Off {
         }
         let firmware = Firmware::find()?;
         let none = || StartError::Restore("the caller's own disk is not started again".to_owned());
-        let parts = held.parts(&firmware, Memory::Own).ok_or_else(none)?;
+        let mut parts = held.parts(&firmware, Memory::Own).ok_or_else(none)?;
+        if let Some(kernel) = kernel {
+            parts.kernel = Some(kernel.booted());
+            parts.disk.drops_zeros = true;
+            // A panic of its kernel ends in a reset, and nothing is served by another try.
+            parts.reset_ends = true;
+        }
         let running = launch(&spec, accel.0, parts).await?;
         Machine::assemble(running, &spec, accel, held).await
     }

@@ -15,6 +15,7 @@ use super::{
     argv::{Disk, Memory, Parts, Pflash},
     firmware::{Firmware, FirmwareError},
     held::{Cold, Held},
+    kernel::Kernel,
     launch::{Running, launch},
     life::End,
     memfd::Memfd,
@@ -35,6 +36,8 @@ pub struct Media<'a> {
     pub volumes: Vec<Vec<u8>>,
     /// A bootable read-only CD.
     pub cdrom: Option<PathBuf>,
+    /// A kernel that is started instead of what the disk boots.
+    pub kernel: Option<&'a Kernel>,
     /// Whether there is a network card.
     pub network: bool,
     /// Whether a reset by the guest ends the machine.
@@ -47,6 +50,8 @@ pub struct Media<'a> {
 pub enum BootDisk<'a> {
     /// A fresh overlay of this image.
     OverlayOf(Arc<Image>),
+    /// The same in the smallest blocks that file systems have: what the guest discards is gone to the last of them.
+    FineOverlayOf(Arc<Image>),
     /// This qcow2 file itself, which is written.
     Written(&'a Path),
 }
@@ -157,24 +162,33 @@ async fn start(spec: &Spec, media: &Media<'_>, accel: Accel, accel_why: String) 
     let mut parts = Parts {
         pflash: Pflash { code: &firmware.code, vars: path_of(vars.file()) },
         console: String::new(),
-        disk: Disk { overlay: String::new(), below: Vec::new(), durable: true },
+        disk: Disk { overlay: String::new(), below: Vec::new(), durable: true, drops_zeros: false },
         volumes: volumes.iter().map(|volume| path_of(volume.file())).collect(),
         cdrom: media.cdrom.as_ref().map(|path| path.display().to_string()),
         network: media.network,
         reset_ends: media.reset_ends,
         memory: Memory::Own,
+        kernel: media.kernel.map(Kernel::booted),
     };
     let held = match &media.disk {
         BootDisk::Written(path) => {
             parts.disk.overlay = path.display().to_string();
             Held::Written { _vars: vars, _volumes: volumes }
         }
-        BootDisk::OverlayOf(image) => {
-            let memory = Memfd::create("guest-memory", spec.memory_mib << 20).map_err(StartError::Memory)?;
-            let overlay = Overlay::create(media.scratch, image.virtual_size())?;
-            parts.disk = Disk { overlay: path_of(overlay.file()), below: vec![layer(image)], durable: false };
-            parts.memory = Memory::Shared(memory.path());
-            let (image, memory, scratch) = (Arc::clone(image), Some(memory), media.scratch.to_owned());
+        BootDisk::OverlayOf(image) | BootDisk::FineOverlayOf(image) => {
+            let overlay = match &media.disk {
+                BootDisk::FineOverlayOf(_) => Overlay::create_fine(media.scratch, image.virtual_size())?,
+                _ => Overlay::create(media.scratch, image.virtual_size())?,
+            };
+            parts.disk.overlay = path_of(overlay.file());
+            (parts.disk.below, parts.disk.durable) = (vec![layer(image)], false);
+            let mut memory = None;
+            if media.kernel.is_none() {
+                let shared = Memfd::create("guest-memory", spec.memory_mib << 20).map_err(StartError::Memory)?;
+                parts.memory = Memory::Shared(shared.path());
+                memory = Some(shared);
+            }
+            let (image, scratch) = (Arc::clone(image), media.scratch.to_owned());
             Held::Cold(Box::new(Cold { image, overlay, vars, volumes, memory, network: media.network, scratch }))
         }
     };

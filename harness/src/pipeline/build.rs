@@ -11,7 +11,7 @@ use std::{
 use kverify_checks::{boot::BootEnd, image::Layout};
 use regex::Regex;
 
-use super::named::{folder_of, name};
+use super::named::{folder_of, free, name};
 use crate::{
     image::{Image, ImageError, Overlay, Seed, SeedError, UnnamedError},
     machine::{BootDisk, Machine, MachineError, Media, Spec, StartError},
@@ -109,13 +109,8 @@ pub async fn build(request: &BuildRequest, progress: &(dyn Fn(Progress) + Sync))
     let answers = answers(&request.answers)?;
     let file = |path: &Path, why: String| BuildError::File { path: path.to_owned(), why };
     fs::File::open(&request.installer).map_err(|error| file(&request.installer, error.to_string()))?;
-    if request.out.symlink_metadata().is_ok() {
-        return Err(file(&request.out, "there is something already; remove it or choose another name".to_owned()));
-    }
+    free(&request.out).map_err(|(path, why)| file(path, why.to_owned()))?;
     let folder = folder_of(&request.out);
-    if !folder.is_dir() {
-        return Err(file(folder, "no such folder; make it first".to_owned()));
-    }
     let disk = Overlay::create(folder, request.disk_bytes)?;
     let disk_path = disk.fd_path();
     let seed = Seed::new(Seed::ANSWERS).file("answers.env", answers).volume()?;
@@ -123,6 +118,7 @@ pub async fn build(request: &BuildRequest, progress: &(dyn Fn(Progress) + Sync))
         disk: BootDisk::Written(&disk_path),
         volumes: vec![seed],
         cdrom: Some(request.installer.clone()),
+        kernel: None,
         network: false,
         reset_ends: request.done == Done::Reboot,
         scratch: folder,
@@ -141,7 +137,7 @@ pub async fn build(request: &BuildRequest, progress: &(dyn Fn(Progress) + Sync))
     ended?;
     machine.quit().await;
     prove(&disk_path).map_err(|why| BuildError::Unproven { why, tail })?;
-    name(disk.unnamed(), &request.out).map_err(|error| file(&request.out, error.to_string()))?;
+    name(disk.file(), &request.out).map_err(|error| file(&request.out, error.to_string()))?;
     Ok(took)
 }
 

@@ -90,6 +90,6 @@ pub async fn fetch(
     let manifest = shelf::manifest(store, &record.image.to_string()).await?;
     let file = Unnamed::create(folder_of(out), "the fetched image", manifest.bytes)?;
     store.fetch(record.image, &manifest.file, file.file()).await?;
-    name(&file, out).map_err(|error| wrong(error.to_string()))?;
+    name(file.file(), out).map_err(|error| wrong(error.to_string()))?;
     Ok((record, manifest))
 }

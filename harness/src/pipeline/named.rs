@@ -1,26 +1,32 @@
-//! Giving a finished file its name: all at once, and only where nothing is yet.
+//! The name of a finished image: given all at once, to a file that had none, where nothing was before.
 //!
-//! Until then it has none, so whatever ends the work before leaves nothing behind.
+//! Whoever sees the name sees a whole image, however the making of it ended.
 
-use std::{fs, io, path::Path};
+use std::{fs::File, io, os::fd::AsFd, path::Path};
 
 use rustix::fs::{AtFlags, CWD, linkat};
 
-use crate::image::Unnamed;
+use crate::machine::path_of;
 
-/// Gives a file without a name the name `out`; the content and the name then outlive a power cut.
-///
-/// # Errors
-/// What the system says, `AlreadyExists` where there is something at `out`.
-pub fn name(file: &Unnamed, out: &Path) -> io::Result<()> {
-    file.file().sync_all()?;
-    linkat(CWD, file.fd_path(), CWD, out, AtFlags::SYMLINK_FOLLOW)?;
-    fs::File::open(folder_of(out))?.sync_all()
-}
-
-/// The folder that a file is in, or will be.
+/// The folder that holds `path`.
 pub(super) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
+}
+
+/// Why no new file can have that name, as the path that is wrong and what is wrong with it.
+pub(super) fn free(out: &Path) -> Result<(), (&Path, &'static str)> {
+    if out.symlink_metadata().is_ok() {
+        return Err((out, "there is something already; remove it or choose another name"));
+    }
+    let folder = folder_of(out);
+    if folder.is_dir() { Ok(()) } else { Err((folder, "no such folder; make it first")) }
+}
+
+/// Gives a file without a name the name `out`, once all of it is on the disk.
+pub(super) fn name(file: &impl AsFd, out: &Path) -> io::Result<()> {
+    rustix::fs::fsync(file)?;
+    linkat(CWD, path_of(file), CWD, out, AtFlags::SYMLINK_FOLLOW)?;
+    File::open(folder_of(out))?.sync_all()
 }
 
 #[cfg(test)]
@@ -35,9 +41,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().join("out");
         let file = |content: &[u8]| Unnamed::holding(folder.path(), "a test", content).unwrap();
-        name(&file(b"first"), &out).unwrap();
+        name(file(b"first").file(), &out).unwrap();
         assert_eq!(fs::read(&out).unwrap(), b"first");
-        assert_eq!(name(&file(b"second"), &out).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(name(file(b"second").file(), &out).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(fs::read(&out).unwrap(), b"first");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }

@@ -12,18 +12,19 @@ use crate::{
     machine::{BootDisk, Machine, Media, Spec},
 };
 
-/// Starts a machine on an overlay of `image`, and waits until it has settled, ended, or used up its time.
-pub(crate) async fn boot(
-    image: &Arc<Image>,
+/// Starts a machine on a disk that it may write, and waits until it has settled, ended, or used up its time.
+pub(crate) async fn boot_disk(
+    disk: BootDisk<'_>,
     spec: &Spec,
     way_in: &WayIn,
     scratch: &Path,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<(Machine, Result<Reached, ReachError>), RunError> {
     let media = Media {
-        disk: BootDisk::OverlayOf(Arc::clone(image)),
+        disk,
         volumes: way_in.volumes()?,
         cdrom: None,
+        kernel: None,
         network: true,
         reset_ends: false,
         scratch,
@@ -33,4 +34,15 @@ pub(crate) async fn boot(
     progress(Progress::Started { accel: accel.to_string(), why: why.to_owned() });
     let reached = reach(&machine, &way_in.credential, way_in.seeded(), progress).await;
     Ok((machine, reached))
+}
+
+/// The same on an overlay of `image`.
+pub(crate) async fn boot(
+    image: &Arc<Image>,
+    spec: &Spec,
+    way_in: &WayIn,
+    scratch: &Path,
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Result<(Machine, Result<Reached, ReachError>), RunError> {
+    boot_disk(BootDisk::OverlayOf(Arc::clone(image)), spec, way_in, scratch, progress).await
 }

@@ -62,6 +62,14 @@ impl WayIn {
         self.seed.is_some()
     }
 
+    /// The account that the seed makes, and what else it writes that is nowhere but in this run: its key, its name.
+    pub(crate) fn marks(&self) -> Option<(&'static str, Vec<&str>)> {
+        let seed = self.seed.as_ref()?;
+        let words = seed.user_data.split_ascii_whitespace().chain(seed.meta_data.split_ascii_whitespace());
+        let marks = words.filter(|word| word.starts_with("AAAA") || word.starts_with("kverify-"));
+        Some((SEED_USER, marks.collect()))
+    }
+
     /// The volumes that the machine is given for it.
     pub(crate) fn volumes(&self) -> Result<Vec<Vec<u8>>, SeedError> {
         let Some(seed) = &self.seed else { return Ok(Vec::new()) };
@@ -78,4 +86,17 @@ fn user_data(public_key: &str) -> String {
         "#cloud-config\nusers:\n  - name: {SEED_USER}\n    lock_passwd: true\n    shell: /bin/sh\n    \
          sudo: \"ALL=(ALL) NOPASSWD:ALL\"\n    ssh_authorized_keys:\n      - {key}\n"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::WayIn;
+
+    #[test]
+    fn a_seed_is_known_by_what_no_other_run_has() {
+        let (one, other) = (WayIn::new(None).unwrap(), WayIn::new(None).unwrap());
+        let (user, marks) = one.marks().unwrap();
+        assert_eq!((user, marks.len()), ("kverify", 2), "{marks:?}");
+        assert!(marks.iter().all(|mark| mark.len() > 32 && !other.marks().unwrap().1.contains(mark)));
+    }
 }

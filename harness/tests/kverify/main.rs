@@ -19,6 +19,7 @@ mod place;
 mod promotes;
 mod running;
 mod scenarios;
+mod seals;
 mod tiny;
 mod usage;
 mod warm;

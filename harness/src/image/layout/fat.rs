@@ -178,6 +178,23 @@ impl<'v, 'd, 'f> Fat<'v, 'd, 'f> {
         }
     }
 
+    /// All of a file that is no longer than `most` bytes; `None` if it is.
+    pub(super) fn whole(&mut self, file: &Entry, most: u32) -> Result<Option<Vec<u8>>, FatError> {
+        if file.bytes > most {
+            return Ok(None);
+        }
+        let mut content = vec![0; usize::try_from(file.bytes).unwrap_or(0)];
+        let step = usize::try_from(self.cluster_bytes).unwrap_or(usize::MAX);
+        let mut cluster = Some(file.cluster);
+        for part in content.chunks_mut(step) {
+            let Some(here) = cluster else { return malformed(format!("{} ends before its size", file.path)) };
+            let start = self.place(here)?;
+            self.volume.read_at(start, part)?;
+            cluster = self.next(here)?;
+        }
+        Ok(Some(content))
+    }
+
     fn folder(&mut self, root: Root) -> Result<Vec<u8>, FatError> {
         let mut content = Vec::new();
         let (mut at, mut bytes, mut cluster) = match root {

@@ -11,7 +11,7 @@ use super::{
     super::{Store, StoreError},
     scene::{Place, image, names},
 };
-use crate::{image::Unnamed, pipeline::name};
+use crate::{image::Unnamed, pipeline::named::name};
 
 /// More than two parts of a bucket, and no whole number of them.
 const BYTES: usize = (17 << 20) + 321;
@@ -27,7 +27,7 @@ async fn an_image_comes_out_as_it_went_in() {
         let folder = tempfile::tempdir().unwrap();
         let fetched = Unnamed::create(folder.path(), "an image", 0).unwrap();
         assert_eq!(place.store().fetch(digest, "golden.qcow2", fetched.file()).await.unwrap(), BYTES as u64);
-        name(&fetched, &folder.path().join("out")).unwrap();
+        name(fetched.file(), &folder.path().join("out")).unwrap();
         let mut whole = vec![0; BYTES];
         file.read_exact_at(&mut whole, 0).unwrap();
         assert!(fs::read(folder.path().join("out")).unwrap() == whole);
