@@ -80,9 +80,9 @@ mod tests {
         let bytes = allocated(file.file()).unwrap();
         assert!(bytes < 256 << 10, "{bytes}");
         let back = folder.path().join("back.raw");
-        let convert = Command::new("qemu-img").args(["convert", "-f", "qcow2", "-O", "raw"]);
-        let mut convert = convert;
-        assert!(convert.arg(file.fd_path()).arg(&back).status().unwrap().success());
+        let mut convert = Command::new("qemu-img");
+        convert.args(["convert", "-f", "qcow2", "-O", "raw"]).arg(file.fd_path()).arg(&back);
+        assert!(convert.status().unwrap().success());
         assert!(fs::read(back).unwrap() == content);
         let error = flatten("{}", folder.path(), 0).await.unwrap_err().to_string();
         assert!(error.starts_with("the disk was not flattened: qemu-img ended with exit status: 1: "), "{error}");
