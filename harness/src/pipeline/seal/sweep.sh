@@ -112,6 +112,11 @@ account() {
     kept "$file" "rule of $user" without_rule
     if head -n 1 "$file" | grep -q '^# Created by cloud-init' && ! grep -qv -e '^#' -e '^$' "$file"; then gone "$file"; fi
   done
+  # cloud-init makes this for root even where it has nothing to put into it.
+  if [ -f "$top/root/.ssh/authorized_keys" ] && [ ! -s "$top/root/.ssh/authorized_keys" ]; then
+    gone "$top/root/.ssh/authorized_keys"
+    rmdir "$top/root/.ssh" 2>/dev/null || :
+  fi
   for place in etc home root var srv opt tmp; do
     [ -z "$id" ] || [ ! -d "$top/$place" ] || find "$top/$place" -user "$id" >>/run/owned
   done
