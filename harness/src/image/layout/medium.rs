@@ -138,7 +138,7 @@ mod tests {
         fs::write(&disk, "").unwrap();
         fs::File::options().write(true).open(&disk).unwrap().set_len(12 << 20).unwrap();
         run(&format!("sgdisk -n 1:2048:+8M -t 1:ef00 {disk_path}"));
-        run(&format!("mkfs.fat -C -F 16 {fat_path} 8192"));
+        run(&format!("mkfs.fat -C {fat_path} 8192"));
         let image = |disk_path: &dyn std::fmt::Display| {
             run(&format!("dd if={fat_path} of={disk_path} bs=1M seek=1 conv=notrunc"));
         };
