@@ -21,6 +21,7 @@ mod scenarios;
 mod schema;
 mod seal;
 mod store;
+mod trust;
 mod verify;
 
 use std::ffi::OsString;

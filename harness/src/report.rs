@@ -14,6 +14,7 @@ mod style;
 #[cfg(test)]
 pub(crate) use samples::{refuted as sample_refuted, verified as sample_verified};
 
+pub(crate) use folder::REPORT;
 pub use folder::{Files, Folder, FolderError};
 pub use human::{finding, summary, table};
 pub(crate) use record::FORK_OF;

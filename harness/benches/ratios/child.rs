@@ -10,6 +10,9 @@ use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 /// How often the peak of its memory is read.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// How long a program may take.
+const LIMIT: Duration = Duration::from_mins(30);
+
 /// What a program used.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Used {
@@ -31,6 +34,10 @@ pub(crate) fn run(command: &mut Command) -> Used {
     // It is left to be waited for, so that its CPU time can still be read.
     let look = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
     while waitid(WaitId::Pid(pid), look).expect("a child of ours").is_none() {
+        if begun.elapsed() > LIMIT {
+            let _ = child.kill();
+            panic!("{words}: not done after {} s", LIMIT.as_secs());
+        }
         peak_kib = peak(pid).unwrap_or(peak_kib);
         std::thread::sleep(LOOK);
     }

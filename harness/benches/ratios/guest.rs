@@ -77,7 +77,11 @@ pub(crate) async fn measure(args: &Args, checks: &[String], work: &Path) -> io::
     eprintln!("bench: {FORKS} forks that were made ahead");
     let mut ahead = Ahead::new(snapshot.clone(), 2, FORKS);
     for _ in 0..FORKS {
+        let begun = Instant::now();
         while ahead.waiting() < 1 {
+            if begun.elapsed() > WORD {
+                return Err(io::Error::other(format!("no fork was made ahead within {} s", WORD.as_secs())));
+            }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         let begun = Instant::now();

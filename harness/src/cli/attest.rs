@@ -13,13 +13,11 @@ use super::said::Said;
 use crate::{
     gate::{Envelope, Evidence, PayloadType, Policy, PublicKey, SigningKey, Statement, Summary, TestResult},
     image::{Digest, Image},
-    report::Conclusion,
+    report::{Conclusion, REPORT},
 };
 
 /// The name of a signed report beside its report.
 pub(crate) const ATTESTATION: &str = "attestation.dsse.json";
-/// The name of the report in its folder.
-pub(crate) const REPORT: &str = "report.json";
 
 /// Options of `kverify attest`.
 #[derive(Debug, clap::Args)]

@@ -1,11 +1,11 @@
 //! `kverify channel` and `kverify fetch`: reading a channel, and getting what it points to; both believe signatures only.
 
-use std::{fmt::Write as _, path::PathBuf};
+use std::path::PathBuf;
 
 use clap::ValueEnum;
 use serde_json::json;
 
-use super::{attest::trusted, said::Said, store::At};
+use super::{said::Said, store::At, trust::Trust};
 use crate::{
     gate::{Action, Record},
     pipeline::{self, FetchError, promotion},
@@ -45,16 +45,6 @@ pub(crate) struct FetchArgs {
     out: PathBuf,
 }
 
-#[derive(Debug, clap::Args)]
-struct Trust {
-    /// A public key that is trusted: a `.pub` file.
-    #[arg(long, value_name = "FILE", required_unless_present = "policy")]
-    trust: Vec<PathBuf>,
-    /// A policy, whose keys are trusted.
-    #[arg(long, value_name = "FILE")]
-    policy: Option<PathBuf>,
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum What {
     Log,
@@ -75,7 +65,7 @@ enum Format {
 
 /// Shows a channel.
 pub(crate) async fn said(args: &Args) -> anyhow::Result<Said> {
-    let trusted = trusted(&args.trust.trust, args.trust.policy.as_deref())?;
+    let trusted = args.trust.keys()?;
     let mut records = promotion::records(&args.store.open()?, &args.channel, &trusted).await?;
     if args.what == What::Get {
         records = records.pop().into_iter().collect();
@@ -86,14 +76,14 @@ pub(crate) async fn said(args: &Args) -> anyhow::Result<Said> {
     Ok(Said::well(match args.format {
         Format::Text => records.iter().map(line).collect(),
         Format::Json => format!("{:#}\n", json!(records.iter().map(brief).collect::<Vec<_>>())),
-        Format::Tfvars => assignments(&records, " = "),
-        Format::Env => assignments(&records, "="),
+        Format::Tfvars => assignments(&records, |key, value| format!("{key} = \"{value}\"\n")),
+        Format::Env => assignments(&records, |key, value| format!("{}=\"{value}\"\n", key.to_uppercase())),
     }))
 }
 
 /// Fetches what a channel points to.
 pub(crate) async fn fetched(args: &FetchArgs) -> anyhow::Result<Said> {
-    let trusted = trusted(&args.trust.trust, args.trust.policy.as_deref())?;
+    let trusted = args.trust.keys()?;
     match pipeline::fetch(&args.store.open()?, &args.channel, &trusted, args.at_least, &args.out).await {
         Ok((record, _)) => {
             Ok(Said::well(format!("{}: {}\n  image   {}\n", args.out.display(), record.name, record.image)))
@@ -125,15 +115,14 @@ fn brief(record: &Record) -> serde_json::Value {
     })
 }
 
-/// What the last of the records says, as assignments: quoted, and of characters that mean nothing to who reads them.
-fn assignments(records: &[Record], is: &str) -> String {
+/// What the last of the records says, each value as an assignment: of characters that mean nothing to who reads them.
+fn assignments(records: &[Record], assign: impl Fn(&str, &str) -> String) -> String {
     let Some(Record { channel, number, name, image, .. }) = records.last() else { return String::new() };
-    let mut text = String::new();
-    let values = [("channel", channel.clone()), ("number", number.to_string()), ("name", name.clone())];
-    for (key, value) in values.into_iter().chain([("digest", image.to_string())]) {
-        let key = format!("image_{key}");
-        let key = if is == "=" { key.to_uppercase() } else { key };
-        let _ = writeln!(text, "{key}{is}\"{value}\"");
-    }
-    text
+    let values = [
+        ("image_channel", channel.clone()),
+        ("image_number", number.to_string()),
+        ("image_name", name.clone()),
+        ("image_digest", image.to_string()),
+    ];
+    values.iter().map(|(key, value)| assign(key, value)).collect()
 }

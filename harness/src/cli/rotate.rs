@@ -1,8 +1,8 @@
 //! `kverify rotate`.
 
-use std::{fmt::Write as _, path::PathBuf};
+use std::fmt::Write as _;
 
-use super::{attest::trusted, said::Said, store::At};
+use super::{said::Said, store::At, trust::Trust};
 use crate::pipeline::rotation::{Keep, removable, remove};
 
 /// Options of `kverify rotate`.
@@ -10,12 +10,8 @@ use crate::pipeline::rotation::{Keep, removable, remove};
 pub(crate) struct Args {
     #[command(flatten)]
     store: At,
-    /// A public key whose records are believed: a `.pub` file.
-    #[arg(long, value_name = "FILE", required_unless_present = "policy")]
-    trust: Vec<PathBuf>,
-    /// A policy, whose keys are trusted.
-    #[arg(long, value_name = "FILE")]
-    policy: Option<PathBuf>,
+    #[command(flatten)]
+    trust: Trust,
     /// How many of the youngest images stay, whatever points to them.
     #[arg(long, value_name = "N", default_value_t = 5)]
     keep: usize,
@@ -30,7 +26,7 @@ pub(crate) struct Args {
 /// Names what may go, or removes it.
 pub(crate) async fn said(args: &Args) -> anyhow::Result<Said> {
     let store = args.store.open()?;
-    let trusted = trusted(&args.trust, args.policy.as_deref())?;
+    let trusted = args.trust.keys()?;
     let keep = Keep { youngest: args.keep, days: args.days };
     let mut text = String::new();
     let manifests = removable(&store, &trusted, keep).await?;

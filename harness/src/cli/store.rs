@@ -8,16 +8,13 @@ use std::{
 use anyhow::{Context as _, bail};
 use jiff::tz::TimeZone;
 
-use super::{
-    attest::{ATTESTATION, REPORT},
-    said::Said,
-};
+use super::{attest::ATTESTATION, said::Said};
 use crate::{
     pipeline::{
         shelf::{Git, Papers, keep},
         store::Store,
     },
-    report::Report,
+    report::{REPORT, Report},
 };
 
 /// How many digits of a commit stand in a name.

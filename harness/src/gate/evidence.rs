@@ -98,21 +98,22 @@ impl Evidence {
     /// [`EvidenceError`] says why it does not count.
     pub fn open(envelope: &Envelope, report: &[u8], trusted: &[PublicKey]) -> Result<Self, EvidenceError> {
         let (payload, key) = envelope.open(PayloadType::InToto, trusted)?;
-        let kind: Statement<serde_json::Value> = serde_json::from_slice(&payload)?;
-        if !kind.is_of(PREDICATE) {
-            return Err(EvidenceError::OtherPredicate(kind.predicate_type().to_owned()));
+        let statement: Statement<serde_json::Value> = serde_json::from_slice(&payload)?;
+        if !statement.is_of(PREDICATE) {
+            return Err(EvidenceError::OtherPredicate(statement.predicate_type().to_owned()));
         }
-        let statement: Statement<TestResult> = serde_json::from_slice(&payload)?;
+        let subjects = statement.subjects();
+        let result: TestResult = serde_json::from_value(statement.predicate)?;
         let digest = Digest::of(report);
-        let signed = statement.predicate.configuration.iter().find(|resource| resource.name.as_deref() == Some(REPORT));
+        let signed = result.configuration.iter().find(|resource| resource.name.as_deref() == Some(REPORT));
         let signed = signed.and_then(Resource::digest);
         if signed != Some(digest) {
             return Err(other("report", signed.as_slice(), digest));
         }
         let report = read(report)?;
         let image = subject(&report)?;
-        if statement.subjects() != [image] {
-            return Err(other("image", &statement.subjects(), image));
+        if subjects != [image] {
+            return Err(other("image", &subjects, image));
         }
         Ok(Self { report, digest, signed_by: key.fingerprint() })
     }

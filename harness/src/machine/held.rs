@@ -42,20 +42,16 @@ pub(super) struct Cold {
 impl Held {
     /// What a machine is started from that has these files; nothing for a disk of the caller's.
     pub(super) fn parts<'a>(&self, firmware: &'a Firmware, memory: Memory) -> Option<Parts<'a>> {
-        let (overlay, below, vars, volumes) = match self {
+        let (overlay, below) = self.layers()?;
+        let (vars, volumes) = match self {
             Self::Written { .. } => return None,
-            Self::Cold(cold) => {
-                let volumes = cold.volumes.iter().map(|volume| path_of(volume.file())).collect();
-                (&cold.overlay, vec![layer(&cold.image)], &cold.vars, volumes)
-            }
-            Self::Fork { overlay, vars, frozen } => {
-                (overlay, frozen.below(), vars, frozen.files.volumes.iter().map(path_of).collect())
-            }
+            Self::Cold(cold) => (&cold.vars, cold.volumes.iter().map(|volume| path_of(volume.file())).collect()),
+            Self::Fork { vars, frozen, .. } => (vars, frozen.files.volumes.iter().map(path_of).collect()),
         };
         Some(Parts {
             pflash: Pflash { code: &firmware.code, vars: path_of(vars.file()) },
             console: String::new(),
-            disk: Disk { overlay: path_of(overlay.file()), below, durable: true, drops_zeros: false },
+            disk: Disk { overlay, below, durable: true, drops_zeros: false },
             volumes,
             cdrom: None,
             network: self.network(),

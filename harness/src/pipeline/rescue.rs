@@ -177,7 +177,7 @@ async fn greeting(port: StdStream) -> io::Result<StdStream> {
 }
 
 /// The end of what a job said, on one line.
-fn last_lines(said: &str) -> String {
+pub(super) fn last_lines(said: &str) -> String {
     let lines: Vec<_> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     match &lines[lines.len().saturating_sub(4)..] {
         [] => "it said nothing".to_owned(),

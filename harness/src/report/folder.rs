@@ -19,7 +19,7 @@ use super::{Report, json, junit, plain};
 use staging::Staging;
 
 /// The file by which a folder is known to be ours.
-const REPORT: &str = "report.json";
+pub(crate) const REPORT: &str = "report.json";
 
 /// What goes into the folder.
 #[derive(Clone, Copy, Debug)]

@@ -16,6 +16,7 @@ use super::{
 use crate::{
     image::Image,
     machine::{BootDisk, Machine, Off},
+    pipeline::rescue::last_lines,
     run::{Progress, Reached, RunError, WayIn, boot_disk, with_last_words},
     session::Session,
 };
@@ -107,14 +108,5 @@ impl Guest {
                 end => Err(SealError::NotReady(with_last_words(end, &self.machine))),
             },
         }
-    }
-}
-
-/// The end of what a script said, on one line.
-fn last_lines(said: &str) -> String {
-    let lines: Vec<_> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    match &lines[lines.len().saturating_sub(4)..] {
-        [] => "it said nothing".to_owned(),
-        lines => lines.join(" | "),
     }
 }
