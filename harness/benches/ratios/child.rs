@@ -1,7 +1,8 @@
 //! A program that is timed, and what it used itself, without its children.
 
 use std::{
-    process::{Command, Stdio},
+    io::{Read as _, Seek as _},
+    process::Command,
     time::{Duration, Instant},
 };
 
@@ -28,7 +29,9 @@ pub(crate) struct Used {
 pub(crate) fn run(command: &mut Command) -> Used {
     let words = format!("{command:?}");
     let begun = Instant::now();
-    let mut child = command.stdout(Stdio::null()).spawn().unwrap_or_else(|error| panic!("{words}: {error}"));
+    let mut said = tempfile::tempfile().expect("a file for what it says");
+    let output = said.try_clone().expect("a second handle");
+    let mut child = command.stdout(output).spawn().unwrap_or_else(|error| panic!("{words}: {error}"));
     let pid = Pid::from_child(&child);
     let mut peak_kib = 0;
     // It is left to be waited for, so that its CPU time can still be read.
@@ -44,7 +47,11 @@ pub(crate) fn run(command: &mut Command) -> Used {
     let wall = begun.elapsed().as_secs_f64();
     let cpu = cpu(pid).unwrap_or_else(|| panic!("{words}: no CPU time"));
     let status = child.wait().expect("a child of ours");
-    assert!(status.success(), "{words}: {status}");
+    if !status.success() {
+        let mut text = String::new();
+        let _ = said.rewind().and_then(|()| said.read_to_string(&mut text));
+        panic!("{words}: {status}\n{text}");
+    }
     Used { wall, cpu, peak_mib: f64::from(peak_kib) / 1024.0 }
 }
 
