@@ -12,5 +12,6 @@ pub mod machine;
 pub mod matrix;
 pub mod pipeline;
 pub mod report;
+pub mod rescue;
 pub mod run;
 pub mod session;

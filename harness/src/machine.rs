@@ -20,6 +20,7 @@ mod start;
 mod stored;
 
 use std::{
+    fmt,
     net::{Ipv4Addr, SocketAddr, TcpStream},
     os::unix::net::UnixStream,
     sync::Arc,
@@ -52,6 +53,8 @@ const QMP_LIMIT: Duration = Duration::from_secs(20);
 /// Over how long the CPU time of an idle machine is measured, and how much of it is still idle.
 const IDLE_WINDOW: Duration = Duration::from_secs(3);
 const IDLE_SHARE: f64 = 0.35;
+/// How many of a machine's last console lines an error shows.
+const TAIL: usize = 3;
 
 /// A running machine; QEMU is killed when it is dropped.
 pub struct Machine {
@@ -205,7 +208,7 @@ impl Machine {
     /// # Errors
     /// [`MachineError::Screen`] where QEMU cannot take it.
     pub async fn screenshot(&self) -> Result<Vec<u8>, MachineError> {
-        let screen = |error: &dyn std::fmt::Display| MachineError::Screen(error.to_string());
+        let screen = |error: &dyn fmt::Display| MachineError::Screen(error.to_string());
         let file = Memfd::create("screen", 0).map_err(|error| screen(&error))?;
         let dump = command::screendump {
             device: None,
@@ -243,6 +246,14 @@ impl Machine {
         let _ = self.qmp.call(command::quit {}, QMP_LIMIT).await;
         let _ = tokio::time::timeout(QMP_LIMIT, exit.wait_for(Option::is_some)).await;
         self.kill().await
+    }
+}
+
+/// A reason, and what the machine's console said last.
+pub(crate) fn with_last_words(why: impl fmt::Display, machine: &Machine) -> String {
+    match machine.console().tail(TAIL).join(" | ") {
+        tail if tail.is_empty() => why.to_string(),
+        tail => format!("{why}; its console: {tail}"),
     }
 }
 

@@ -29,7 +29,6 @@ pub(crate) use boot::boot_disk;
 pub use check::Unanswered;
 pub use choose::GuestName;
 pub use forks::fork;
-pub(crate) use forks::with_last_words;
 pub use observe::observed;
 pub(crate) use plan::Plan;
 pub use plan::{Filter, FilterError};

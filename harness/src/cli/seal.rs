@@ -37,8 +37,8 @@ pub(crate) struct Args {
     /// Where a record of what was done goes.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// How free blocks are given back; without, what was deleted can be read in the sealed image.
-    #[arg(long, value_name = "HOW", default_value = "trim", hide = true)]
+    /// What becomes of free blocks; with `not`, what was deleted can be read in the sealed image.
+    #[arg(long, value_name = "HOW", default_value = "copy", hide = true)]
     scrub: ScrubArg,
     #[command(flatten)]
     account: Account,
@@ -55,8 +55,7 @@ enum SnapshotsArg {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum ScrubArg {
-    Trim,
-    Initialize,
+    Copy,
     Not,
 }
 
@@ -73,8 +72,7 @@ pub(crate) async fn run(args: &Args, shown: Shown) -> anyhow::Result<u8> {
         },
         steps: args.steps.as_ref().map(steps).transpose()?,
         scrub: match args.scrub {
-            ScrubArg::Trim => Scrub::Trim,
-            ScrubArg::Initialize => Scrub::Initialize,
+            ScrubArg::Copy => Scrub::Copy,
             ScrubArg::Not => Scrub::Not,
         },
         credential: args.account.credential()?,
@@ -129,7 +127,7 @@ fn said(sealed: &Sealed, shown: Shown) -> String {
     let counts: Vec<_> = counts.iter().map(|(what, names)| format!("{} {what}", names.len())).collect();
     row("snapshots", if counts.is_empty() { "none".to_owned() } else { counts.join(", ") });
     if !sealed.scrubbed {
-        row("warning", "free blocks were not given back: what was deleted can be read".to_owned());
+        row("warning", "free blocks were left: what was deleted can be read".to_owned());
     }
     for left in &sealed.left {
         row("left", left.clone());

@@ -63,6 +63,13 @@ impl Overlay {
         self.unnamed.fd_path()
     }
 
+    /// It alone, for `qemu-img` (without the `json:` in front), valid as long as `self` lives.
+    #[must_use]
+    pub(crate) fn for_qemu_img(&self) -> String {
+        let path = self.fd_path();
+        serde_json::json!({ "driver": "qcow2", "file": { "driver": "file", "filename": path } }).to_string()
+    }
+
     /// The open file.
     #[must_use]
     pub fn file(&self) -> &File {

@@ -79,6 +79,8 @@ pub(crate) struct Parts<'a> {
     pub(crate) console: String,
     /// The disk that it boots from.
     pub(crate) disk: Disk,
+    /// Path of a second, writable qcow2 disk behind the first.
+    pub(crate) beside: Option<String>,
     /// Paths of read-only raw volumes, attached after the network card.
     pub(crate) volumes: Vec<String>,
     /// Path of a bootable read-only CD.
@@ -135,6 +137,13 @@ pub(crate) fn argv(spec: &Spec, accel: Accel, parts: &Parts<'_>) -> Vec<String> 
         (None, None) => ",bootindex=0",
     };
     disk(&mut args, spec.bus, &parts.disk, order);
+    if let Some(path) = &parts.beside {
+        args.blockdev(&json!({
+            "node-name": "beside", "driver": "qcow2", "discard": "unmap", "detect-zeroes": "unmap",
+            "file": { "driver": "file", "filename": path, "discard": "unmap" },
+        }));
+        args.device("virtio-blk-pci,drive=beside");
+    }
     if let Some(path) = &parts.cdrom {
         args.read_only("cdrom", path);
         args.device("virtio-scsi-pci,id=scsi").device("scsi-cd,bus=scsi.0,drive=cdrom,bootindex=0");

@@ -52,6 +52,7 @@ impl Held {
             pflash: Pflash { code: &firmware.code, vars: path_of(vars.file()) },
             console: String::new(),
             disk: Disk { overlay, below, durable: true, drops_zeros: false },
+            beside: None,
             volumes,
             cdrom: None,
             network: self.network(),

@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 
 use super::{
     Accel, Kernel, Machine, MachineError, Spec, StartError, argv::Memory, firmware::Firmware, held::Held,
-    launch::launch,
+    launch::launch, process::path_of,
 };
+use crate::image::Overlay;
 
 /// A machine whose power is off. Its disk is as it was left.
 pub struct Off {
@@ -77,16 +78,17 @@ impl Off {
         self.start_with(None).await
     }
 
-    /// Switches it on with a kernel of the caller's, with neither network nor volumes beside its disk.
+    /// Switches it on with a kernel of the caller's, with neither network nor volumes; beside its disk is another one,
+    /// where the caller has one, which outlives the machine.
     ///
     /// # Errors
     /// [`StartError`] where no machine can be started from it.
-    pub async fn start_kernel(mut self, kernel: &Kernel) -> Result<Machine, StartError> {
+    pub async fn start_kernel(mut self, kernel: &Kernel, beside: Option<&Overlay>) -> Result<Machine, StartError> {
         if let Held::Cold(cold) = &mut self.held {
             cold.network = false;
             cold.volumes.clear();
         }
-        self.start_with(Some(kernel)).await
+        self.start_with(Some((kernel, beside))).await
     }
 
     /// Its disk, for `qemu-img`: all layers by descriptor, valid as long as `self` lives. Nothing for a disk of the
@@ -105,7 +107,7 @@ impl Off {
         Some(layer(&(top, "qcow2".to_owned()), below).to_string())
     }
 
-    async fn start_with(self, kernel: Option<&Kernel>) -> Result<Machine, StartError> {
+    async fn start_with(self, kernel: Option<(&Kernel, Option<&Overlay>)>) -> Result<Machine, StartError> {
         let Self { mut held, spec, accel } = self;
         if let Held::Cold(cold) = &mut held {
             // It begins with memory of QEMU's own.
@@ -114,7 +116,8 @@ impl Off {
         let firmware = Firmware::find()?;
         let none = || StartError::Restore("the caller's own disk is not started again".to_owned());
         let mut parts = held.parts(&firmware, Memory::Own).ok_or_else(none)?;
-        if let Some(kernel) = kernel {
+        if let Some((kernel, beside)) = kernel {
+            parts.beside = beside.map(|disk| path_of(disk.file()));
             parts.kernel = Some(kernel.booted());
             parts.disk.drops_zeros = true;
             // A panic of its kernel ends in a reset, and nothing is served by another try.

@@ -163,6 +163,7 @@ async fn start(spec: &Spec, media: &Media<'_>, accel: Accel, accel_why: String) 
         pflash: Pflash { code: &firmware.code, vars: path_of(vars.file()) },
         console: String::new(),
         disk: Disk { overlay: String::new(), below: Vec::new(), durable: true, drops_zeros: false },
+        beside: None,
         volumes: volumes.iter().map(|volume| path_of(volume.file())).collect(),
         cdrom: media.cdrom.as_ref().map(|path| path.display().to_string()),
         network: media.network,

@@ -21,11 +21,11 @@ use serde::Serialize;
 use super::{
     flatten::{FlattenError, allocated, flatten},
     named::{folder_of, free, name},
-    rescue::{Rescue, RescueError},
 };
 use crate::{
-    image::{Image, ImageError},
+    image::{Image, ImageError, Overlay, UnnamedError},
     machine::{MachineError, Spec, StartError},
+    rescue::{Rescue, RescueError},
     run::{Progress, RunError, WayIn},
     session::{Credential, SessionError},
 };
@@ -69,7 +69,7 @@ pub struct SealRequest {
     pub snapshots: Snapshots,
     /// A shell script of the caller's, by name and content, that root runs once the system was sealed.
     pub steps: Option<(String, String)>,
-    /// How free blocks are given back.
+    /// What becomes of free blocks.
     pub scrub: Scrub,
     /// The image's own account; `None` brings one by a seed, and removes it again.
     pub credential: Option<Credential>,
@@ -143,6 +143,9 @@ pub enum SealError {
     /// Something of the image's own does not let itself be sealed.
     #[error("{0}")]
     InTheWay(String),
+    /// There is no room for the disk that is copied to.
+    #[error(transparent)]
+    Room(#[from] UnnamedError),
     /// The layers did not become one file.
     #[error(transparent)]
     Flatten(#[from] FlattenError),
@@ -177,11 +180,20 @@ pub async fn seal(request: &SealRequest, progress: &(dyn Fn(Progress) + Sync)) -
     };
     let (off, survey) = inside(request, &image, &way_in, &mut sealed, progress).await?;
     let kernel = Rescue::kernel(&request.installer, survey.hostid.unwrap_or(labelled))?;
-    let off = outside(request, (off, &kernel), &layout, &survey, &way_in, &mut sealed, progress).await?;
+    let empty = match request.scrub {
+        Scrub::Copy => Some(Overlay::create_fine(&request.scratch, image.virtual_size())?),
+        Scrub::Not => None,
+    };
+    let disks = (off, &kernel, empty.as_ref());
+    let off = outside(request, disks, &layout, &survey, &way_in, &mut sealed, progress).await?;
 
     let begun = Instant::now();
-    progress(Progress::Step { about: "the layers become one file".to_owned() });
-    let disk = off.disk().ok_or_else(|| SealError::Unproven("it has no layers".to_owned()))?;
+    progress(Progress::Step { about: "the disk becomes a file of its own".to_owned() });
+    let disk = match &empty {
+        Some(copy) => Some(copy.for_qemu_img()),
+        None => off.disk(),
+    };
+    let disk = disk.ok_or_else(|| SealError::Unproven("it has no layers".to_owned()))?;
     let flat = flatten(&disk, folder_of(&request.out), sealed.held_bytes()).await?;
     sealed.allocated_bytes = allocated(flat.file())?;
     prove(&Image::open(flat.fd_path())?.layout()?).map_err(SealError::Unproven)?;

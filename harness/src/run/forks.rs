@@ -1,7 +1,6 @@
 //! What is slow to ask, or changes what it asks, is asked of forks of the machine: each fact of one of its own.
 
 use std::{
-    fmt,
     os::unix::net::UnixStream,
     sync::Arc,
     time::{Duration, Instant},
@@ -12,14 +11,12 @@ use tokio::{sync::Semaphore, task::JoinSet};
 
 use crate::{
     image::RESERVE_BYTES,
-    machine::{Machine, NotCaptured, PORT_NAME, Snapshot},
+    machine::{Machine, NotCaptured, PORT_NAME, Snapshot, with_last_words},
     session::{AGENT_LIMIT, PortShell, Session},
 };
 
 /// What one fork takes of the host's memory while it answers, in bytes: twice what unpacking an initramfs took.
 const FORK_BYTES: u64 = 512 << 20;
-/// How many of a fork's last console lines an error shows.
-const TAIL: usize = 3;
 
 /// A machine that forks were not made of, and goes on.
 pub(crate) struct NotForked {
@@ -55,14 +52,6 @@ async fn answering(port: UnixStream) -> Result<Session, String> {
         Ok((0, _)) => Ok(session),
         Ok((status, _)) => Err(format!("the shell on its port ended `true` with {status}")),
         Err(error) => Err(format!("the shell on its port does not answer: {error}")),
-    }
-}
-
-/// A reason, and what the machine's console said last.
-pub(crate) fn with_last_words(why: impl fmt::Display, machine: &Machine) -> String {
-    match machine.console().tail(TAIL).join(" | ") {
-        tail if tail.is_empty() => why.to_string(),
-        tail => format!("{why}; its console: {tail}"),
     }
 }
 

@@ -11,10 +11,10 @@ use kverify_checks::{
     scenarios::{self, Bus, Scenario},
 };
 
-use super::{Ahead, Progress, boot::boot, forks, reach::Reached, way_in::WayIn};
+use super::{Ahead, Progress, boot::boot, reach::Reached, way_in::WayIn};
 use crate::{
     image::Image,
-    machine::{Machine, Snapshot, Spec},
+    machine::{Machine, Snapshot, Spec, with_last_words},
     report::{Carrier, FORK_OF, MachineRecord, Timings},
     session::Session,
 };
@@ -101,8 +101,8 @@ impl Stage<'_> {
         let booted = boot(self.image, &spec, self.way_in, self.scratch, self.progress).await;
         match booted {
             Ok((machine, Ok(Reached::Settled(arrival)))) => Ok((machine, arrival.session)),
-            Ok((machine, Ok(Reached::Ended(end)))) => Err(Trouble::Fail(forks::with_last_words(end, &machine))),
-            Ok((machine, Err(error))) => Err(Trouble::Error(forks::with_last_words(error, &machine))),
+            Ok((machine, Ok(Reached::Ended(end)))) => Err(Trouble::Fail(with_last_words(end, &machine))),
+            Ok((machine, Err(error))) => Err(Trouble::Error(with_last_words(error, &machine))),
             Err(error) => Err(Trouble::Error(format!("no machine: {error}"))),
         }
     }

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     book,
     image::Image,
-    machine::{Machine, Snapshot, Spec},
+    machine::{Machine, Snapshot, Spec, with_last_words},
     session::{Credential, Session},
 };
 
@@ -42,7 +42,7 @@ impl Settled {
         let (machine, reached) = boot(&image, spec, &way_in, scratch, &|_| ()).await?;
         let (session, name) = match reached? {
             Reached::Settled(arrival) => (arrival.session, arrival.name),
-            Reached::Ended(end) => return Err(RunError::Host(forks::with_last_words(end, &machine))),
+            Reached::Ended(end) => return Err(RunError::Host(with_last_words(end, &machine))),
         };
         let (resolved, _) = expectation(&book, named, &name)?;
         Ok(Self { machine, session, resolved, way_in })

@@ -15,9 +15,9 @@ use super::{
 };
 use crate::{
     image::Image,
-    machine::{BootDisk, Machine, Off},
-    pipeline::rescue::last_lines,
-    run::{Progress, Reached, RunError, WayIn, boot_disk, with_last_words},
+    machine::{BootDisk, Machine, Off, with_last_words},
+    rescue::last_lines,
+    run::{Progress, Reached, RunError, WayIn, boot_disk},
     session::Session,
 };
 

@@ -6,29 +6,31 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kverify_checks::image::Layout;
+use kverify_checks::image::{Layout, Partition};
 
 use super::{SealError, SealRequest, Snapshots, summary::Sealed, survey::Survey};
 use crate::{
+    image::Overlay,
     machine::{Kernel, Off},
-    pipeline::rescue::{Job, Rescue, RescueError},
+    rescue::{Job, Rescue, RescueError},
     run::{Progress, WayIn},
 };
 
 /// The disk as the rescue system sees it.
 const DISK: &str = "/dev/vda";
+/// The empty one beside it.
+const BESIDE: &str = "/dev/vdb";
 const SHORT: Duration = Duration::from_mins(5);
 /// What walks all of a disk has as long as a large one takes.
 const LONG: Duration = Duration::from_hours(1);
 
-/// How the free blocks of a pool are given back.
+/// What becomes of the free blocks of the pools, in which deleted files can still be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scrub {
-    /// They are discarded, to the smallest piece.
-    Trim,
-    /// Zeros are written over them.
-    Initialize,
-    /// Not at all: for tests that have to see the difference.
+    /// They are left behind: what is in use is copied to an empty disk. ZFS's own trim and initialize both pass over
+    /// pieces of the free space.
+    Copy,
+    /// Nothing: for tests that have to see the difference.
     Not,
 }
 
@@ -40,11 +42,10 @@ fn variables(request: &SealRequest, layout: &Layout, survey: &Survey, way_in: &W
     let (user, marks) = way_in.marks().unwrap_or(("", Vec::new()));
     // The marks go into an extended regular expression; the one character of a key that means something there is `+`.
     let marks = marks.join("|").replace('+', "[+]");
-    let method = match request.scrub {
-        Scrub::Trim => "trim",
-        Scrub::Initialize => "initialize",
-        Scrub::Not => "none",
-    };
+    let number = |partition: &Partition| partition.number;
+    let pooled = |number: &u32| layout.labels.iter().any(|label| label.partition == *number);
+    let others = layout.gpt.iter().flatten().map(number).filter(|number| !pooled(number));
+    let others: Vec<_> = others.map(|number| number.to_string()).collect();
     let values = [
         ("pool_devices", pools.join(" ")),
         ("esp", esp),
@@ -52,7 +53,9 @@ fn variables(request: &SealRequest, layout: &Layout, survey: &Survey, way_in: &W
         ("user", user.to_owned()),
         ("marks", marks),
         ("policy", request.snapshots.to_string()),
-        ("method", method.to_owned()),
+        ("disk", DISK.to_owned()),
+        ("beside", BESIDE.to_owned()),
+        ("others", others.join(" ")),
         ("scrub", if request.scrub == Scrub::Not { "no" } else { "yes" }.to_owned()),
     ];
     let mut text = String::new();
@@ -62,10 +65,10 @@ fn variables(request: &SealRequest, layout: &Layout, survey: &Survey, way_in: &W
     text
 }
 
-/// Starts the rescue system on the disk that was left, and has it done.
+/// Starts the rescue system on the disk that was left, and has it done; `empty` is what is in use copied to.
 pub(super) async fn outside(
     request: &SealRequest,
-    (off, kernel): (Off, &Kernel),
+    (off, kernel, empty): (Off, &Kernel, Option<&Overlay>),
     layout: &Layout,
     survey: &Survey,
     way_in: &WayIn,
@@ -74,7 +77,7 @@ pub(super) async fn outside(
 ) -> Result<Off, SealError> {
     let begun = Instant::now();
     progress(Progress::Step { about: "a rescue system boots beside the disk".to_owned() });
-    let rescue = Rescue::begin(off.start_kernel(kernel).await?).await?;
+    let rescue = Rescue::begin(off.start_kernel(kernel, empty).await?).await?;
     sealed.stage("rescue boot", begun);
     let variables = variables(request, layout, survey, way_in);
     let renew =
@@ -84,7 +87,7 @@ pub(super) async fn outside(
         ("sweep", "removing what identifies the machine", include_str!("sweep.sh"), LONG),
         ("esp", "clearing the free part of the EFI partition", include_str!("esp.sh"), SHORT),
         ("snapshots", renew, include_str!("snapshots.sh"), LONG),
-        ("scrub", "giving back free blocks", include_str!("scrub.sh"), LONG),
+        ("copy", "copying what is in use to an empty disk", include_str!("copy.sh"), LONG),
         ("export", "exporting the pools", include_str!("export.sh"), SHORT),
     ];
     for (stage, doing, script, limit) in jobs {

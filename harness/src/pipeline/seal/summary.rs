@@ -37,7 +37,7 @@ pub struct Sealed {
     pub destroyed: Vec<String>,
     /// Those kept as they were.
     pub kept: Vec<String>,
-    /// Whether free blocks were given back.
+    /// Whether free blocks were left behind.
     pub scrubbed: bool,
     /// The pools with the bytes that they hold.
     pub pools: Vec<(String, u64)>,

@@ -17,11 +17,10 @@ use tokio::time::timeout;
 
 use super::Stage;
 use crate::{
-    machine::{Machine, MachineError, Off},
+    machine::{Machine, MachineError, Off, with_last_words},
     run::{
         Filter, Progress,
         check::{Unanswered, check},
-        forks::with_last_words,
         reach::{ReachError, Reached, reach},
     },
     session::{Session, SessionError},

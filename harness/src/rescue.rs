@@ -16,8 +16,7 @@ use tokio::{io::AsyncReadExt, net::UnixStream, time::sleep};
 
 use crate::{
     image::{Medium, MediumError},
-    machine::{Kernel, Machine, MachineError, Off},
-    run::with_last_words,
+    machine::{Kernel, Machine, MachineError, Off, with_last_words},
     session::{PortShell, Session, SessionError},
 };
 use cpio::Cpio;
@@ -177,7 +176,7 @@ async fn greeting(port: StdStream) -> io::Result<StdStream> {
 }
 
 /// The end of what a job said, on one line.
-pub(super) fn last_lines(said: &str) -> String {
+pub(crate) fn last_lines(said: &str) -> String {
     let lines: Vec<_> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     match &lines[lines.len().saturating_sub(4)..] {
         [] => "it said nothing".to_owned(),
