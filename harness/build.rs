@@ -5,7 +5,8 @@ use std::{env, fmt::Write, fs, io, path::Path};
 fn main() -> io::Result<()> {
     let variable = |name| env::var_os(name).ok_or_else(|| io::Error::other(format!("{name} is not set")));
     let sheets = Path::new(&variable("CARGO_MANIFEST_DIR")?).join("../matrices/distros").canonicalize()?;
-    println!("cargo::rerun-if-changed={}", sheets.display());
+    // From the package, and not by its absolute path: checkouts that share a target folder would get each other's sheets.
+    println!("cargo::rerun-if-changed=../matrices/distros");
     let mut paths = fs::read_dir(&sheets)?
         .map(|entry| Ok(entry?.path()))
         .filter(|path| path.as_ref().map_or(true, |path| path.extension().is_some_and(|ending| ending == "toml")))

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use toml::{Spanned, Table, Value, de::DeValue};
 
-use crate::{boot, cloud, console, image, modules, network, security, zfs};
+use crate::{boot, cloud, console, image, modules, network, packages, seal, security, zfs};
 
 /// What an image is expected to be. A value that is absent is not asked.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -32,6 +32,10 @@ pub struct Expectation {
     pub modules: modules::Expected,
     /// The network.
     pub network: network::Expected,
+    /// The packages.
+    pub packages: packages::Expected,
+    /// What a sealed image must be.
+    pub seal: seal::Expected,
     /// Security.
     pub security: security::Expected,
     /// Pools and datasets.

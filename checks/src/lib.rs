@@ -17,10 +17,12 @@ pub mod image;
 pub mod modules;
 pub mod network;
 pub mod outcome;
+pub mod packages;
 pub mod pattern;
 pub mod probe;
 pub mod recording;
 pub mod scenarios;
+pub mod seal;
 pub mod security;
 pub mod step;
 pub mod zfs;
@@ -39,6 +41,8 @@ pub static TOPICS: &[&[&dyn AnyCheck]] = &[
     image::CHECKS,
     modules::CHECKS,
     network::CHECKS,
+    packages::CHECKS,
+    seal::CHECKS,
     security::CHECKS,
     zfs::CHECKS,
 ];

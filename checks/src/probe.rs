@@ -23,12 +23,19 @@ pub enum Source {
     Image(ImageAspect),
     /// What the harness itself saw of the machine; the answer is JSON.
     Machine(MachineAspect),
+    /// A program run as root in a rescue system beside the disk, whose own system does not run; every file system and
+    /// snapshot is mounted read-only below `/tree`.
+    Offline(Vec<String>),
+    /// A program run as root on another machine of the same image, by argv.
+    Twin(Vec<String>),
 }
 
 /// A side of the image file that is read on the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ImageAspect {
+    /// How much of each device of a pool is not zero, as [`crate::seal::Content`].
+    Content,
     /// `qemu-img check --output=json`; the exit status is that of qemu-img.
     Consistency,
     /// Partition table, EFI system partition and ZFS labels, as [`crate::image::Layout`].
@@ -41,6 +48,8 @@ pub enum ImageAspect {
 pub enum MachineAspect {
     /// How the boot went, as [`crate::boot::BootRecord`].
     Boot,
+    /// What the seeds of two machines said of them, as [`crate::seal::Seeded`].
+    Seeds,
 }
 
 /// Whether a probe leaves the machine as it found it.
@@ -75,6 +84,18 @@ impl Probe {
     #[must_use]
     pub fn root<const N: usize>(argv: [&str; N]) -> Self {
         Self::new(Source::Command(argv.map(str::to_owned).to_vec()))
+    }
+
+    /// A program of a rescue system beside the disk.
+    #[must_use]
+    pub fn offline<const N: usize>(argv: [&str; N]) -> Self {
+        Self::new(Source::Offline(argv.map(str::to_owned).to_vec()))
+    }
+
+    /// A program run as root on another machine of the same image.
+    #[must_use]
+    pub fn twin<const N: usize>(argv: [&str; N]) -> Self {
+        Self::new(Source::Twin(argv.map(str::to_owned).to_vec()))
     }
 
     /// A file read as root.
@@ -128,10 +149,14 @@ impl fmt::Display for Source {
         match self {
             Self::Command(argv) => f.write_str(&argv.join(" ")),
             Self::File(path) => f.write_str(path),
+            Self::Offline(argv) => write!(f, "{} in a rescue system", argv.join(" ")),
+            Self::Twin(argv) => write!(f, "{} on another machine of the image", argv.join(" ")),
             Self::Console => f.write_str("serial console"),
+            Self::Image(ImageAspect::Content) => f.write_str("what is not zero on the pools' devices"),
             Self::Image(ImageAspect::Consistency) => f.write_str("qemu-img check"),
             Self::Image(ImageAspect::Layout) => f.write_str("partition table, EFI system partition and labels"),
             Self::Machine(MachineAspect::Boot) => f.write_str("what the machine did"),
+            Self::Machine(MachineAspect::Seeds) => f.write_str("what the machines were given"),
         }
     }
 }

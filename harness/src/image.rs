@@ -6,6 +6,7 @@
 
 mod answer;
 mod consistency;
+mod content;
 mod digest;
 mod disk;
 mod foreign;

@@ -9,16 +9,18 @@ pub mod plain;
 mod record;
 #[cfg(test)]
 mod samples;
+mod sbom;
 mod style;
 
 #[cfg(test)]
 pub(crate) use samples::{refuted as sample_refuted, verified as sample_verified};
 
-pub(crate) use folder::REPORT;
 pub use folder::{Files, Folder, FolderError};
+pub(crate) use folder::{REPORT, SBOM};
 pub use human::{finding, summary, table};
 pub(crate) use record::FORK_OF;
 pub use record::{Access, Carrier, Chosen, ChosenBy, Conclusion, MachineRecord, Report, Subject, Timings};
+pub use sbom::sbom;
 pub use style::{Detail, Style};
 
 pub(crate) use page::Page;

@@ -4,6 +4,7 @@
 //! it is one pool among others; and a sealed image is looked at without believing anything that stands on it.
 
 mod cpio;
+mod offline;
 
 use std::{
     io,
@@ -12,14 +13,19 @@ use std::{
     time::{Duration, Instant},
 };
 
+use kverify_checks::{
+    boot::BootEnd,
+    seal::{WALK, WALK_NAME},
+};
 use tokio::{io::AsyncReadExt, net::UnixStream, time::sleep};
 
 use crate::{
     image::{Medium, MediumError},
-    machine::{Kernel, Machine, MachineError, Off, with_last_words},
+    machine::{Kernel, Machine, MachineError, Off, StartError, with_last_words},
     session::{PortShell, Session, SessionError},
 };
 use cpio::Cpio;
+pub(crate) use offline::{DISK, How, Offline, assignments, devices};
 
 const INIT: &str = include_str!("rescue/init.sh");
 /// Where its first program stands.
@@ -41,6 +47,12 @@ pub enum RescueError {
     /// The medium has no kernel to start.
     #[error(transparent)]
     Medium(#[from] MediumError),
+    /// The disk that it is to stand beside cannot be read.
+    #[error("the disk cannot be read: {0}")]
+    Disk(#[source] io::Error),
+    /// No machine could be started for it.
+    #[error(transparent)]
+    Start(#[from] StartError),
     /// There is no memory for its kernel.
     #[error("no memory for the rescue system's kernel: {0}")]
     Memory(io::Error),
@@ -103,6 +115,7 @@ impl Rescue {
         let medium = Medium::read(installer)?;
         let initramfs = Cpio::behind(medium.initramfs)
             .file(INIT_PATH, 0o755, INIT.as_bytes())
+            .file(&format!("usr/sbin/{WALK_NAME}"), 0o755, WALK.as_bytes())
             .file("etc/hostid", 0o644, &hostid)
             .finish();
         let words = format!("console=ttyS0,115200 quiet panic=-1 mitigations=off rdinit=/{INIT_PATH}");
@@ -146,13 +159,20 @@ impl Rescue {
                 ran.map_err(|source| RescueError::Session { doing, source })?
             }
             end = self.machine.over() => {
-                return Err(RescueError::Ended { doing, how: with_last_words(end?, &self.machine) });
+                return Err(self.ended(doing, end));
             }
         };
         if status != 0 {
             return Err(RescueError::Failed { doing, status, said: last_lines(&said) });
         }
         Ok(said)
+    }
+
+    fn ended(&self, doing: &'static str, end: Result<BootEnd, MachineError>) -> RescueError {
+        match end {
+            Ok(end) => RescueError::Ended { doing, how: with_last_words(end, &self.machine) },
+            Err(error) => error.into(),
+        }
     }
 
     /// Ends it. What it wrote is on the disk, as far as it has written it back itself.

@@ -18,6 +18,7 @@ mod reach;
 mod record;
 mod rest;
 mod scenario;
+mod sealed;
 mod settled;
 mod told;
 mod verify;

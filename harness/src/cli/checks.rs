@@ -73,7 +73,8 @@ fn terms(check: &dyn AnyCheck) -> String {
     let about = check.about();
     let deep = (about.cost == Cost::Deep).then_some("deep");
     let dns = about.needs.contains(&Need::Dns).then_some("needs a name server");
-    let terms: Vec<_> = deep.into_iter().chain(dns).collect();
+    let sealed = about.needs.contains(&Need::Sealed).then_some("of a sealed image");
+    let terms: Vec<_> = deep.into_iter().chain(dns).chain(sealed).collect();
     if terms.is_empty() { String::new() } else { format!(" ({})", terms.join(", ")) }
 }
 

@@ -44,6 +44,7 @@ pub(crate) async fn run(args: &Args, shown: Shown) -> anyhow::Result<u8> {
         expect: args.expect.clone(),
         filter: Filter::default(),
         warm: false,
+        sealed: None,
         waivers: Waivers::default(),
         scenarios: Vec::new(),
         scratch: args.machine.scratch(),

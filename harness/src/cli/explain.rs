@@ -82,6 +82,7 @@ fn asked(probe: &Probe) -> String {
     let what = match &probe.source {
         Source::Command(argv) => format!("{}   (as root", argv.join(" ")),
         Source::File(path) => format!("the file {path}   (as root"),
+        there @ (Source::Offline(_) | Source::Twin(_)) => format!("{there}   (as root"),
         host => format!("{host}   (on the host"),
     };
     let changes = if probe.effect == Effect::Touches { ", changes the machine" } else { "" };

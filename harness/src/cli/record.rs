@@ -23,6 +23,9 @@ pub(crate) struct Args {
     /// The folder of the recordings.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    /// The installer medium, for facts about an image that does not run.
+    #[arg(long, value_name = "ISO")]
+    installer: Option<PathBuf>,
     #[command(flatten)]
     account: Account,
     #[command(flatten)]
@@ -38,6 +41,7 @@ pub(crate) async fn run(args: &Args, shown: Shown) -> anyhow::Result<u8> {
         image: args.image.clone(),
         spec: args.machine.spec(),
         credential: args.account.credential()?,
+        installer: args.installer.clone(),
         plan,
         out: args.out.clone(),
         from: format!("{name}; kverify record, {}", jiff::Zoned::now().date()),

@@ -31,12 +31,18 @@ pub(crate) struct Args {
     /// What becomes of snapshots, which still hold what is removed: destroyed and taken again, destroyed, or kept.
     #[arg(long, value_name = "HOW", default_value = "renew")]
     snapshots: SnapshotsArg,
+    /// Leave the passwords of the image's accounts as they are; without, each account's is locked.
+    #[arg(long)]
+    keep_passwords: bool,
     /// A shell script that root runs in the system once it is sealed; it has to end with 0.
     #[arg(long, value_name = "FILE")]
     steps: Option<PathBuf>,
     /// Where a record of what was done goes.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Do not remove what the image's own system leaves.
+    #[arg(long, hide = true)]
+    no_sweep: bool,
     /// What becomes of free blocks; with `not`, what was deleted can be read in the sealed image.
     #[arg(long, value_name = "HOW", default_value = "copy", hide = true)]
     scrub: ScrubArg,
@@ -71,6 +77,8 @@ pub(crate) async fn run(args: &Args, shown: Shown) -> anyhow::Result<u8> {
             SnapshotsArg::Keep => Snapshots::Keep,
         },
         steps: args.steps.as_ref().map(steps).transpose()?,
+        keep_passwords: args.keep_passwords,
+        sweep: !args.no_sweep,
         scrub: match args.scrub {
             ScrubArg::Copy => Scrub::Copy,
             ScrubArg::Not => Scrub::Not,

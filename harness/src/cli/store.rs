@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, File},
+    io::ErrorKind,
     path::{Path, PathBuf},
 };
 
@@ -14,7 +15,7 @@ use crate::{
         shelf::{Git, Papers, keep},
         store::Store,
     },
-    report::{REPORT, Report},
+    report::{REPORT, Report, SBOM},
 };
 
 /// How many digits of a commit stand in a name.
@@ -68,7 +69,11 @@ fn papers(folder: &Path) -> anyhow::Result<Papers> {
     let report = read(REPORT)?;
     let attestation =
         read(ATTESTATION).with_context(|| format!("not signed; `kverify attest {}` does", folder.display()))?;
-    Ok(Papers { report, attestation })
+    let sbom = match fs::read(folder.join(SBOM)) {
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        sbom => Some(sbom.with_context(|| folder.join(SBOM).display().to_string())?),
+    };
+    Ok(Papers { report, attestation, sbom })
 }
 
 fn default_name(papers: &Papers, git: Option<&Git>) -> anyhow::Result<String> {

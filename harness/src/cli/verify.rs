@@ -34,6 +34,12 @@ pub(crate) struct Args {
     /// Leave these checks out: IDs or globs.
     #[arg(long, value_name = "ID,…", value_delimiter = ',')]
     skip: Vec<String>,
+    /// The image is sealed: prove it. Its disk is walked without booting it, and two machines are made of it.
+    #[arg(long, requires = "installer", conflicts_with_all = ["ssh_user", "warm"])]
+    sealed: bool,
+    /// The installer medium, whose kernel walks the disk of a sealed image.
+    #[arg(long, value_name = "ISO", requires = "sealed")]
+    installer: Option<PathBuf>,
     /// Fork the machine that an earlier run captured instead of booting, and keep this one's for the next.
     #[arg(long)]
     warm: bool,
@@ -57,6 +63,7 @@ pub(crate) async fn run(args: &Args, shown: Shown) -> anyhow::Result<u8> {
         credential: args.account.credential()?,
         expect: args.expect.clone(),
         filter: Filter::new(&args.only, &args.skip)?,
+        sealed: args.installer.clone(),
         warm: args.warm,
         scenarios: args.scenarios.0.clone(),
         waivers: args.waivers.as_deref().map(waivers).transpose()?.unwrap_or_default(),
@@ -74,6 +81,7 @@ pub(crate) async fn run(args: &Args, shown: Shown) -> anyhow::Result<u8> {
         report: &run.report,
         console: &run.console,
         evidence: &run.answers,
+        sbom: run.sbom.as_deref(),
         screenshot: run.screenshot.as_deref(),
     };
     let written = folder.write(&files);

@@ -15,6 +15,10 @@ use crate::{
     report::{ChosenBy, Conclusion},
 };
 
+/// What has passed only where a sealed image was looked at while it did not run, and two machines were made of it. What
+/// else of a seal is asked is for the expectation to say.
+const PROOF_OF_SEAL: [&str; 3] = ["seal.everything-read", "seal.free-blocks-empty", "seal.twins-differ"];
+
 /// What is decided about.
 pub struct Case<'a> {
     /// The image.
@@ -67,7 +71,8 @@ pub fn decide(policy: &Policy, case: &Case<'_>) -> Decision {
 /// What keeps one requirement from being met. Of several reports the newest counts, and none may refute.
 fn unmet(requirement: &Requirement, policy: &Policy, case: &Case<'_>) -> Vec<Missing> {
     let name = &requirement.expectation;
-    let bring = format!("kverify verify IMAGE --expect {name}, then kverify attest and kverify store");
+    let sealed = if requirement.sealed { " --sealed --installer ISO" } else { "" };
+    let bring = format!("kverify verify IMAGE --expect {name}{sealed}, then kverify attest and kverify store");
     let closed = |what: String| vec![Missing { what, bring: Some(bring.clone()) }];
     let of_it = |evidence: &&Evidence| {
         let chosen = &evidence.report.expectation;
@@ -136,8 +141,9 @@ fn defects(evidence: &Evidence, requirement: &Requirement, policy: &Policy, now:
     let sets = &requirement.check_sets;
     let known = sets.is_empty() || sets.iter().any(|set| set.to_string() == report.check_set);
     unless(known, format!("it asked another set of checks: {}", report.check_set));
-    for pattern in &requirement.passed {
-        let pattern = std::slice::from_ref(pattern);
+    let proof = PROOF_OF_SEAL.into_iter().filter(|_| requirement.sealed).map(str::to_owned);
+    for pattern in requirement.passed.iter().cloned().chain(proof) {
+        let pattern = std::slice::from_ref(&pattern);
         let passed = |outcome: &Outcome| outcome.status == Status::Pass && any_matches(pattern, outcome);
         unless(report.outcomes.iter().any(passed), format!("nothing of {} passed", pattern[0]));
     }
@@ -262,6 +268,31 @@ mod tests {
         let filtered = with(Status::Skip, Some(SkipCause::Filtered));
         assert_eq!(refused(&topic, filtered, now()), "mine: left out (filtered): network.dns-answers");
         assert_eq!(refused(&policy(""), with(Status::Skip, Some(SkipCause::NotAsked)), now()), "");
+    }
+
+    #[test]
+    fn a_seal_is_proven_by_what_only_such_a_run_asks() {
+        let sealed = policy("sealed = true");
+        let plain = refused(&sealed, vec![good()], now());
+        assert_eq!(
+            plain,
+            "mine: nothing of seal.everything-read passed; nothing of seal.free-blocks-empty passed; nothing of \
+             seal.twins-differ passed"
+        );
+        let proven = |status: Status| {
+            changed(|report| {
+                let ids = ["seal.everything-read", "seal.free-blocks-empty"];
+                report.outcomes.extend(ids.map(|id| Outcome::new(id, Status::Pass)));
+                report.outcomes.push(Outcome::new("seal.twins-differ", status));
+            })
+        };
+        assert_eq!(refused(&sealed, proven(Status::Pass), now()), "");
+        assert_eq!(
+            refused(&sealed, proven(Status::Error), now()),
+            "mine: not told: seal.twins-differ; nothing of seal.twins-differ passed"
+        );
+        assert_eq!(refused(&sealed, proven(Status::Fail), now()), "mine: refuted by seal.twins-differ");
+        assert_eq!(refused(&policy(""), vec![good()], now()), "");
     }
 
     #[test]

@@ -15,6 +15,7 @@ use crate::{
 const PREDICATE: &str = "https://in-toto.io/attestation/test-result/v0.1";
 /// The names of what a result was made with.
 const REPORT: &str = "report.json";
+const SBOM: &str = "sbom.cdx.json";
 const EXPECTATION: &str = "expectation ";
 const CHECK_SET: &str = "check set";
 
@@ -24,7 +25,7 @@ const CHECK_SET: &str = "check set";
 pub struct TestResult {
     /// `PASSED`, `WARNED` where something was left out, or `FAILED`.
     pub result: String,
-    /// The report, the expectation and the set of checks.
+    /// The report, the expectation, the set of checks, and the list of packages where there is one.
     pub configuration: Vec<Resource>,
     /// IDs of the checks that passed.
     pub passed_tests: Vec<String>,
@@ -148,6 +149,14 @@ fn result(report: &Report, digest: Digest) -> Result<TestResult, EvidenceError> 
         let wanted = report.outcomes.iter().filter(|outcome| wanted(outcome));
         wanted.map(|outcome| outcome.check.clone()).collect()
     };
+    let mut configuration = vec![
+        Resource::named(REPORT, digest),
+        Resource::named(&format!("{EXPECTATION}{}", report.expectation.name), parse(&report.expectation.digest)?),
+        Resource::named(CHECK_SET, parse(&report.check_set)?),
+    ];
+    if let Some(sbom) = &report.sbom {
+        configuration.push(Resource::named(SBOM, parse(sbom)?));
+    }
     Ok(TestResult {
         result: match report.verdict {
             Conclusion::Verified => "PASSED",
@@ -155,11 +164,7 @@ fn result(report: &Report, digest: Digest) -> Result<TestResult, EvidenceError> 
             Conclusion::Refuted | Conclusion::NoVerdict => "FAILED",
         }
         .to_owned(),
-        configuration: vec![
-            Resource::named(REPORT, digest),
-            Resource::named(&format!("{EXPECTATION}{}", report.expectation.name), parse(&report.expectation.digest)?),
-            Resource::named(CHECK_SET, parse(&report.check_set)?),
-        ],
+        configuration,
         passed_tests: ids(|outcome| outcome.status == Status::Pass),
         warned_tests: ids(|outcome| {
             outcome.status == Status::Skip && outcome.cause != Some(kverify_checks::SkipCause::NotAsked)

@@ -49,7 +49,10 @@ pub(super) struct Requirement {
     pub(super) guest_may_choose: bool,
     /// How old the report may be, in days.
     pub(super) max_age_days: Option<u32>,
-    /// Checks, topics (`seal.*`) and scenarios of which at least one each has to have passed.
+    /// Whether the seal has to be proven: on the disk, and by two machines.
+    #[serde(default)]
+    pub(super) sealed: bool,
+    /// Checks, topics (`zfs.*`) and scenarios of which at least one each has to have passed.
     #[serde(default)]
     pub(super) passed: Vec<String>,
 }

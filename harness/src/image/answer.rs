@@ -13,7 +13,7 @@ impl Image {
     /// Answers a probe about the image file within the probe's bounds; `None` if it asks about something else.
     ///
     /// Blocks for as long as `qemu-img check` takes, or for the reading of the partition table, the EFI system partition's
-    /// folders and the ZFS labels. What could not be read or run is an answer too, with an exit status that says so.
+    /// folders and the ZFS labels, or for all of the disk where its content is asked for. What could not be read or run is an answer too, with an exit status that says so.
     #[must_use]
     pub fn answer(&self, probe: &Probe) -> Option<Output> {
         let begun = Instant::now();
@@ -26,8 +26,11 @@ impl Image {
             Source::Image(ImageAspect::Consistency) => {
                 Some(self.consistency(probe).unwrap_or_else(|error| failed(NOT_STARTED, &error)))
             }
-            Source::Image(ImageAspect::Layout) => {
-                let read = self.layout().and_then(|layout| Ok(serde_json::to_string(&layout)?));
+            Source::Image(aspect @ (ImageAspect::Layout | ImageAspect::Content)) => {
+                let read = match aspect {
+                    ImageAspect::Content => self.content().and_then(|content| Ok(serde_json::to_string(&content)?)),
+                    _ => self.layout().and_then(|layout| Ok(serde_json::to_string(&layout)?)),
+                };
                 Some(match read {
                     Ok(stdout) => Output {
                         exit: Exit::Code(0),

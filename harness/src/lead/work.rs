@@ -125,6 +125,7 @@ async fn run(
         expect: Some(row.expect.clone()),
         filter: Filter::default(),
         warm: false,
+        sealed: None,
         waivers: Waivers::default(),
         scenarios: row.scenarios.clone(),
         scratch: order.scratch.clone(),
@@ -142,6 +143,7 @@ async fn run(
         report: &run.report,
         console: &run.console,
         evidence: &run.answers,
+        sbom: run.sbom.as_deref(),
         screenshot: run.screenshot.as_deref(),
     };
     let folder = folder.write(&files)?;

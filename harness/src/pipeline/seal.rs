@@ -69,6 +69,11 @@ pub struct SealRequest {
     pub snapshots: Snapshots,
     /// A shell script of the caller's, by name and content, that root runs once the system was sealed.
     pub steps: Option<(String, String)>,
+    /// Whether the hashes of passwords stay.
+    pub keep_passwords: bool,
+    /// Whether what the image's own system leaves is removed once it is off; without, for tests that have to see the
+    /// difference.
+    pub sweep: bool,
     /// What becomes of free blocks.
     pub scrub: Scrub,
     /// The image's own account; `None` brings one by a seed, and removes it again.

@@ -11,7 +11,7 @@ use super::store::{Creation, Put, Store, StoreError};
 use crate::{
     gate::{Envelope, EnvelopeError, Evidence, EvidenceError, PublicKey, Revocation, SigningKey},
     image::Digest,
-    report::Report,
+    report::{Report, SBOM},
 };
 
 /// The largest report, in bytes.
@@ -97,6 +97,8 @@ pub struct Papers {
     pub report: Vec<u8>,
     /// Its attestation.
     pub attestation: Vec<u8>,
+    /// The list of packages, where the report has one.
+    pub sbom: Option<Vec<u8>>,
 }
 
 impl Git {
@@ -144,6 +146,15 @@ pub async fn keep(
     if let Some(other) = reports.iter().find(|report| report.subject.digest != subject.digest) {
         return Err(ShelfError::OtherImage { of: other.subject.digest.clone(), image: digest });
     }
+    for (report, papers) in reports.iter().zip(papers) {
+        if report.sbom != papers.sbom.as_deref().map(|sbom| Digest::of(sbom).to_string()) {
+            return Err(paper(
+                store,
+                SBOM,
+                &"it is not the list of packages that belongs to the report; verify the image again",
+            ));
+        }
+    }
     store.claim(name, digest).await?;
     let file_name = format!("{name}.{}", subject.format);
     let put = store.put_image(file, &file_name, digest).await?;
@@ -160,6 +171,9 @@ pub async fn keep(
     for papers in papers {
         let at = format!("images/{}/evidence/{}", digest.hex(), Digest::of(&papers.report).hex());
         create_same(store, &format!("{at}.report.json"), &papers.report).await?;
+        if let Some(sbom) = &papers.sbom {
+            create_same(store, &format!("{at}.{SBOM}"), sbom).await?;
+        }
         // Another signature of the same report is as good as the first.
         store.create(&format!("{at}.dsse.json"), &papers.attestation).await?;
     }

@@ -20,6 +20,8 @@ use staging::Staging;
 
 /// The file by which a folder is known to be ours.
 pub(crate) const REPORT: &str = "report.json";
+/// The list of packages.
+pub(crate) const SBOM: &str = "sbom.cdx.json";
 
 /// What goes into the folder.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +32,8 @@ pub struct Files<'a> {
     pub console: &'a [u8],
     /// The full answers behind each check, by check ID, in the order of its probes.
     pub evidence: &'a BTreeMap<String, Vec<(Source, Output)>>,
+    /// The list of packages, where they are known.
+    pub sbom: Option<&'a [u8]>,
     /// The screen as PNG, where one was taken.
     pub screenshot: Option<&'a [u8]>,
 }
@@ -109,6 +113,9 @@ impl Folder {
             let name = evidence::file_name(&outcome.check);
             staging.write(&name, evidence::text(outcome, answers).as_bytes())?;
         }
+        if let Some(sbom) = files.sbom {
+            staging.write(SBOM, sbom)?;
+        }
         if let Some(png) = files.screenshot {
             staging.write("screenshot.png", png)?;
         }
@@ -159,7 +166,7 @@ mod tests {
         let source = Source::Command(["zpool", "status", "-p"].map(str::to_owned).to_vec());
         let evidence = BTreeMap::from([("zfs.pools-healthy".to_owned(), vec![(source, output)])]);
         let console = b"\x1b[2JBdsDxe: loading\r\n\xffboot\r\n";
-        folder.write(&Files { report, console, evidence: &evidence, screenshot }).unwrap();
+        folder.write(&Files { report, console, evidence: &evidence, sbom: None, screenshot }).unwrap();
     }
 
     fn names(folder: &Path) -> Vec<String> {
@@ -203,7 +210,9 @@ mod tests {
         let folder = Folder::prepare(&path).unwrap();
         for (name, report) in [("refuted", refuted()), ("hostile", hostile())] {
             let console = b"";
-            folder.write(&Files { report: &report, console, evidence: &BTreeMap::new(), screenshot: None }).unwrap();
+            folder
+                .write(&Files { report: &report, console, evidence: &BTreeMap::new(), sbom: None, screenshot: None })
+                .unwrap();
             for check in ["boot.system-running", "zfs.pools-healthy"] {
                 let text = fs::read_to_string(path.join(format!("{check}.txt"))).unwrap();
                 let left = text.chars().find(|at| *at != '\n' && plain::dangerous(*at));
@@ -237,7 +246,7 @@ mod tests {
         fs::create_dir(&late).unwrap();
         fs::write(late.join("letter.txt"), "dear").unwrap();
         let report = verified();
-        let files = Files { report: &report, console: b"", evidence: &BTreeMap::new(), screenshot: None };
+        let files = Files { report: &report, console: b"", evidence: &BTreeMap::new(), sbom: None, screenshot: None };
         assert!(matches!(folder.write(&files), Err(FolderError::Foreign(_))), "it came while the machine ran");
         assert_eq!(names(&late), ["letter.txt"]);
     }

@@ -122,6 +122,7 @@ impl Page<'_> {
             (Carrier::None, _) => "none: it never became ready",
             (Carrier::Ssh, Access::Seeded) => "ssh, with a user and key made for this run",
             (Carrier::Ssh, Access::Own) => "ssh, with the image's own account",
+            (Carrier::Ssh, Access::Rescue) => "a rescue system",
             (Carrier::Port, _) => "a root shell on a port of the machine",
         };
         self.hanging(0, 9, Ink::Strong, "access", &format!("{way}; network: {}", line(&machine.network)));

@@ -28,6 +28,9 @@ pub struct Report {
     /// The waivers that let a failure pass.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waivers: Vec<Waiver>,
+    /// SHA-256 of the list of packages (`sbom.cdx.json`, CycloneDX), where they are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sbom: Option<String>,
     /// What all of it says.
     pub verdict: Conclusion,
     /// When the run began (RFC 3339).
@@ -145,6 +148,8 @@ pub enum Access {
     Seeded,
     /// The image's own account, with the caller's credentials.
     Own,
+    /// None: a rescue system ran beside the disk, and not the image's own.
+    Rescue,
 }
 
 /// Seconds from the start of QEMU.

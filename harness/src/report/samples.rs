@@ -127,6 +127,7 @@ fn report(outcomes: Vec<Outcome>) -> Report {
             console_tail: Vec::new(),
         }],
         waivers: Vec::new(),
+        sbom: None,
         verdict: Conclusion::of(&outcomes),
         outcomes,
         started: time("2026-11-21T23:12:00Z"),

@@ -58,7 +58,10 @@ impl Begun {
     ) -> Result<Self, RunError> {
         let (machine, reached) = boot(image, spec, &way_in, scratch, progress).await?;
         let boot = reached.as_ref().ok().map(|reached| observed::boot(&machine, reached));
-        let mut record = record(&machine, &way_in);
+        let mut record = MachineRecord {
+            access: if way_in.seeded() { Access::Seeded } else { Access::Own },
+            ..record_of(&machine, "cold-1")
+        };
         let (name, state) = match reached {
             Ok(Reached::Settled(arrival)) => {
                 record.timings.login = Some(arrival.login.as_secs_f64());
@@ -111,11 +114,11 @@ impl Begun {
     }
 }
 
-/// The record of a machine that has just been booted.
-fn record(machine: &Machine, way_in: &WayIn) -> MachineRecord {
+/// The record of a machine that has just been booted, entered by a seed.
+pub(super) fn record_of(machine: &Machine, id: &str) -> MachineRecord {
     let (accel, why) = machine.accel();
     MachineRecord {
-        id: "cold-1".to_owned(),
+        id: id.to_owned(),
         memory_mib: machine.spec().memory_mib,
         cpus: machine.spec().cpus,
         firmware: "uefi".to_owned(),
@@ -124,7 +127,7 @@ fn record(machine: &Machine, way_in: &WayIn) -> MachineRecord {
         qemu: machine.qemu().to_owned(),
         boot: "cold".to_owned(),
         carrier: Carrier::Ssh,
-        access: if way_in.seeded() { Access::Seeded } else { Access::Own },
+        access: Access::Seeded,
         network: NETWORK.to_owned(),
         timings: Timings::default(),
         not_captured: None,

@@ -1,8 +1,13 @@
 //! Asks a machine that runs what some checks need, all of it of itself, and judges.
 
-use kverify_checks::{Outcome, boot::BootEnd, expect::Resolved};
+use kverify_checks::{Outcome, Output, Source, boot::BootEnd, expect::Resolved};
 
-use super::{Filter, gather::Answers, observed, plan::Plan};
+use super::{
+    Filter,
+    gather::Answers,
+    observed,
+    plan::{NOT_SEALED, Plan},
+};
 use crate::{
     machine::{Machine, MachineError},
     session::{Session, SessionError},
@@ -22,14 +27,16 @@ pub enum Unanswered {
     Machine(#[from] MachineError),
 }
 
-/// The outcomes of the checks that `filter` leaves in and the expectation asks, by ID.
+/// The outcomes of the checks that `filter` leaves in and the expectation asks, by ID; `booted` is how the machine's boot
+/// went, where that is known.
 pub(super) async fn check(
     machine: &Machine,
     session: &Session,
     resolved: &Resolved,
     filter: &Filter,
+    booted: Option<(Source, Output)>,
 ) -> Result<Vec<Outcome>, Unanswered> {
-    let plan = Plan::new(&resolved.expectation, filter, &[]);
+    let plan = Plan::new(&resolved.expectation, filter, &[NOT_SEALED]);
     let mut probes = plan.machine_probes();
     probes.extend(plan.fork_facts().into_iter().flat_map(|(_, probes)| probes));
     let outputs = tokio::select! {
@@ -37,8 +44,7 @@ pub(super) async fn check(
         end = machine.over() => return Err(Unanswered::Ended(end?)),
     };
     let mut answers = Answers::default();
-    let (source, output) = observed::console(machine);
-    answers.add(source, output);
+    answers.extend(booted.into_iter().chain([observed::console(machine)]));
     answers.answered(probes, outputs);
     let asked = plan.checks.iter().filter(|planned| planned.skip.is_none());
     Ok(asked.map(|planned| answers.judge(planned, resolved, None)).collect())

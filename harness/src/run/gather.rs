@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use kverify_checks::{
-    AnyCheck, Outcome, Output, Probe, Source, Status, Unreadable, expect::Resolved, fact::Gathered, outcome::Evidence,
+    AnyCheck, Fact, Outcome, Output, Probe, Source, Status, Unreadable, expect::Resolved, fact::Gathered,
+    outcome::Evidence,
 };
 
 use super::plan::Planned;
@@ -34,6 +35,10 @@ impl Answers {
         self.outputs.insert(source, output);
     }
 
+    pub(crate) fn extend(&mut self, answered: impl IntoIterator<Item = (Source, Output)>) {
+        self.outputs.extend(answered);
+    }
+
     /// Adds the answers to probes, in their order.
     pub(crate) fn answered(&mut self, probes: Vec<Probe>, outputs: Vec<Output>) {
         self.outputs.extend(probes.into_iter().map(|probe| probe.source).zip(outputs));
@@ -57,6 +62,13 @@ impl Answers {
             return None;
         }
         Some(self.elsewhere.get(fact.id).cloned().unwrap_or_else(|| self.machine.clone()))
+    }
+
+    /// A fact, where all that it asks was answered and can be read.
+    pub(crate) fn read<F: Fact>(&self) -> Option<F> {
+        let outputs =
+            F::probes().iter().map(|probe| self.outputs.get(&probe.source).cloned()).collect::<Option<Vec<_>>>()?;
+        F::parse(&outputs).ok()
     }
 
     /// The full answers behind a check, in the order of its fact's probes.

@@ -80,8 +80,13 @@ mod tests {
             |check: &str, got: &str| Outcome { got: Some(got.to_owned()), ..Outcome::new(check, Status::Fail) };
         report.expectation.name = "debian-13-server".to_owned();
         report.outcomes = vec![failed("console.no-kernel-oops", "BUG:\u{1b}[0m x"), failed(id, "tank/os (zfs)")];
-        let run =
-            Run { report, console: Vec::new(), answers: BTreeMap::from([(id.to_owned(), answers)]), screenshot: None };
+        let run = Run {
+            report,
+            console: Vec::new(),
+            answers: BTreeMap::from([(id.to_owned(), answers)]),
+            sbom: None,
+            screenshot: None,
+        };
         let text = observed(&run);
         assert!(text.contains("# console.no-kernel-oops: BUG: [0m x\n"), "{text}");
         let mut sheets: Book = book::built_in();

@@ -5,17 +5,27 @@ use std::{collections::HashMap, time::Duration};
 use kverify_checks::{
     Exit, Output, Source, all,
     boot::{BootEnd, BootRecord},
-    probe::MachineAspect,
+    probe::{ImageAspect, MachineAspect},
 };
 
 use super::reach::Reached;
 use crate::{image::Image, machine::Machine};
 
-/// Answers every probe about the image file that some check asks, blocking.
+/// Answers every probe about the image file that some check asks, blocking; but not [`content`], which reads all of it.
 pub(crate) fn image(image: &Image) -> Vec<(Source, Output)> {
+    answers(image, |source| *source != Source::Image(ImageAspect::Content))
+}
+
+/// What is not zero on the devices of pools, blocking.
+pub(crate) fn content(image: &Image) -> Vec<(Source, Output)> {
+    answers(image, |source| *source == Source::Image(ImageAspect::Content))
+}
+
+fn answers(image: &Image, of: impl Fn(&Source) -> bool) -> Vec<(Source, Output)> {
     let probes = all().flat_map(|check| (check.fact().probes)());
     let asked: HashMap<_, _> = probes.map(|probe| (probe.source.clone(), probe)).collect();
-    asked.into_iter().filter_map(|(source, probe)| Some((source, image.answer(&probe)?))).collect()
+    let asked = asked.into_iter().filter(|(source, _)| of(source));
+    asked.filter_map(|(source, probe)| Some((source, image.answer(&probe)?))).collect()
 }
 
 /// How the boot went.
@@ -32,8 +42,12 @@ pub(crate) fn boot(machine: &Machine, reached: &Reached) -> (Source, Output) {
         memory_mib: machine.spec().memory_mib,
         cpus: machine.spec().cpus,
     };
-    let output = serde_json::to_string(&record).map_or_else(|error| complained(error.to_string()), said);
-    (Source::Machine(MachineAspect::Boot), output)
+    (Source::Machine(MachineAspect::Boot), json(&record))
+}
+
+/// What the harness itself knows, as an answer.
+pub(crate) fn json(known: &impl serde::Serialize) -> Output {
+    serde_json::to_string(known).map_or_else(|error| complained(error.to_string()), said)
 }
 
 /// How a boot went of which an earlier run said this.

@@ -38,6 +38,21 @@ fn glob(pattern: &str) -> Result<Regex, FilterError> {
     all().any(|check| regex.is_match(check.about().id)).then_some(regex).ok_or_else(unknown)
 }
 
+/// What a run lacks that was not told that the image is sealed.
+pub(crate) const NOT_SEALED: (Need, &str) =
+    (Need::Sealed, "it was not asked whether the image is sealed; --sealed asks");
+
+/// When a check is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum When {
+    /// Once the machine itself was asked.
+    Machine,
+    /// Once its forks were asked.
+    Forks,
+    /// Once the disk was looked at beside a rescue system, and another machine was made of the image.
+    Sealed,
+}
+
 /// One check with what is done about it.
 pub(crate) struct Planned {
     pub(crate) check: &'static dyn AnyCheck,
@@ -61,16 +76,28 @@ impl Plan {
             if filter.leaves_out(about.id) {
                 return Some((SkipCause::Filtered, "left out by --only or --skip".to_owned()));
             }
-            let lack = lacks.iter().find(|(need, _)| about.needs.contains(need))?;
-            Some((SkipCause::NotHere, lack.1.to_owned()))
+            let (need, why) = lacks.iter().find(|(need, _)| about.needs.contains(need))?;
+            let cause = if *need == Need::Sealed { SkipCause::NotAsked } else { SkipCause::NotHere };
+            Some((cause, (*why).to_owned()))
         };
         Self { checks: all().map(|check| Planned { check, skip: skip(check) }).collect() }
     }
 
-    /// Whether a check is judged by what the machine itself answers, and not by what a fork of it does.
+    /// When a check is judged.
+    pub(crate) fn when(&self, planned: &Planned) -> When {
+        if planned.check.about().needs.contains(&Need::Sealed) {
+            When::Sealed
+        } else if self.on_machine(planned) {
+            When::Machine
+        } else {
+            When::Forks
+        }
+    }
+
+    /// Whether what a check asks of a guest is asked of the machine itself, and not of a fork of it.
     ///
     /// Forks are for facts that are slow to gather, or whose gathering changes the machine.
-    pub(crate) fn on_machine(&self, planned: &Planned) -> bool {
+    fn on_machine(&self, planned: &Planned) -> bool {
         let fact = planned.check.fact();
         let touches = (fact.probes)().iter().any(|probe| probe.effect == Effect::Touches);
         let quick = |other: &&Planned| {
@@ -108,6 +135,32 @@ impl Plan {
         }
         facts
     }
+}
+
+/// What is asked in a rescue system or on a twin, as it is asked there, with what it answers to.
+pub(crate) fn elsewhere(checks: &[Planned]) -> (Vec<Probe>, Vec<Probe>) {
+    let asked = checks.iter().filter(|planned| planned.skip.is_none());
+    let (mut offline, mut twin): (Vec<Probe>, Vec<Probe>) = (Vec::new(), Vec::new());
+    for probe in asked.flat_map(|planned| (planned.check.fact().probes)()) {
+        let list = match probe.source {
+            Source::Offline(_) => &mut offline,
+            Source::Twin(_) => &mut twin,
+            _ => continue,
+        };
+        if list.iter().all(|other| other.source != probe.source) {
+            list.push(probe);
+        }
+    }
+    (offline, twin)
+}
+
+/// A probe of a rescue system or a twin as any shell is asked it.
+pub(crate) fn there(probe: &Probe) -> Probe {
+    let source = match &probe.source {
+        Source::Offline(argv) | Source::Twin(argv) => Source::Command(argv.clone()),
+        other => other.clone(),
+    };
+    Probe { source, ..probe.clone() }
 }
 
 fn in_guest(probe: &Probe) -> bool {

@@ -2,35 +2,23 @@
 //!
 //! A case may break the machine first and mend it afterwards, so the recordings of failures are of real ones.
 
+mod subjects;
+
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
 };
 
 use kverify_checks::{
-    Output, Probe, Source, all,
+    all,
     fact::FactKind,
     recording::{Answer, Recording, Says},
 };
 use serde::Deserialize;
 
-use super::{
-    Progress, RunError,
-    boot::boot,
-    observed,
-    reach::{Arrival, Reached},
-    way_in::WayIn,
-};
-use crate::{
-    image::Image,
-    machine::{Machine, Spec},
-    session::Credential,
-};
-
-/// How long the steps before and after a case may take.
-const STEP: Duration = Duration::from_mins(5);
+use super::{Progress, RunError};
+use crate::{machine::Spec, rescue::RescueError, session::Credential};
+use subjects::Subjects;
 
 /// The cases to record on one machine.
 #[derive(Clone, Debug, Deserialize)]
@@ -68,6 +56,8 @@ pub struct RecordRequest {
     pub spec: Spec,
     /// The image's own account; `None` brings one by a seed.
     pub credential: Option<Credential>,
+    /// The installer medium, for facts about an image that does not run.
+    pub installer: Option<PathBuf>,
     /// The cases.
     pub plan: Plan,
     /// The folder of the recordings.
@@ -84,6 +74,12 @@ pub enum RecordError {
     /// There is no machine to record on.
     #[error(transparent)]
     Run(#[from] RunError),
+    /// A fact is asked in a rescue system, and there is nothing to start one with.
+    #[error("the plan has facts about an image that does not run: name an installer medium with --installer")]
+    NoInstaller,
+    /// The rescue system did not answer, or a step in it failed.
+    #[error(transparent)]
+    Rescue(#[from] RescueError),
     /// The machine never became ready.
     #[error("the machine never became ready: {0}")]
     NotReady(String),
@@ -126,26 +122,12 @@ pub async fn record(
     progress: &(dyn Fn(Progress) + Sync),
     made: &(dyn Fn(&Path) + Sync),
 ) -> Result<(), RecordError> {
-    for case in &request.plan.cases {
-        kind(case)?;
-    }
-    let image = Arc::new(Image::open(&request.image).map_err(RunError::from)?);
-    let offline = Arc::clone(&image);
-    let offline = tokio::task::spawn_blocking(move || observed::image(&offline)).await;
-    let offline = offline.map_err(|error| RunError::Host(error.to_string()))?;
-    let way_in = WayIn::new(request.credential.clone())?;
-    let (machine, reached) = boot(&image, &request.spec, &way_in, &request.scratch, progress).await?;
-    let reached = reached.map_err(RunError::Reach)?;
-    let booted = observed::boot(&machine, &reached);
-    let arrival = match reached {
-        Reached::Settled(arrival) => arrival,
-        Reached::Ended(end) => return Err(RecordError::NotReady(end.to_string())),
-    };
-    for case in &request.plan.cases {
-        step(&arrival, case, "before", case.before.as_deref()).await?;
-        let known = offline.iter().cloned().chain([booted.clone(), observed::console(&machine)]).collect();
-        let answers = gather(&arrival, &machine, kind(case)?, known).await?;
-        step(&arrival, case, "after", case.after.as_deref()).await?;
+    let kinds = request.plan.cases.iter().map(kind).collect::<Result<Vec<_>, _>>()?;
+    let subjects = Subjects::start(request, &kinds, progress).await?;
+    for (case, kind) in request.plan.cases.iter().zip(kinds) {
+        subjects.step(case, kind, "before", case.before.as_deref()).await?;
+        let answers = subjects.gather(kind).await?;
+        subjects.step(case, kind, "after", case.after.as_deref()).await?;
         let path = request.out.join(format!("{}.{}.toml", case.fact, case.name));
         write(&path, &request.from, case, answers)
             .map_err(|source| RecordError::Write { path: path.clone(), source })?;
@@ -157,41 +139,6 @@ pub async fn record(
 fn kind(case: &Case) -> Result<FactKind, RecordError> {
     let found = all().map(kverify_checks::AnyCheck::fact).find(|kind| kind.id == case.fact);
     found.ok_or_else(|| RecordError::UnknownFact { case: case.name.clone(), fact: case.fact.clone() })
-}
-
-async fn step(arrival: &Arrival, case: &Case, step: &'static str, script: Option<&str>) -> Result<(), RecordError> {
-    let Some(script) = script else { return Ok(()) };
-    let script = format!("set -e\n{script}\n");
-    let (status, said) = arrival.session.script(&script, STEP).await.map_err(RunError::from)?;
-    if status == 0 {
-        return Ok(());
-    }
-    Err(RecordError::Step { case: format!("{}.{}", case.fact, case.name), step, status, said: said.trim().to_owned() })
-}
-
-async fn gather(
-    arrival: &Arrival,
-    machine: &Machine,
-    kind: FactKind,
-    known: Vec<(Source, Output)>,
-) -> Result<Vec<Answer>, RecordError> {
-    let probes = (kind.probes)();
-    let in_guest = |probe: &&Probe| matches!(probe.source, Source::Command(_) | Source::File(_));
-    let asked: Vec<Probe> = probes.iter().filter(in_guest).cloned().collect();
-    let mut outputs = known;
-    if !asked.is_empty() {
-        let answered = tokio::select! {
-            answered = arrival.session.ask(&asked, |_| ()) => answered.map_err(RunError::from)?,
-            end = machine.over() => return Err(RecordError::NotReady(end.map_err(RunError::from)?.to_string())),
-        };
-        outputs.extend(asked.into_iter().map(|probe| probe.source).zip(answered));
-    }
-    let answer = |probe: &Probe| {
-        let output = outputs.iter().find(|(source, _)| *source == probe.source).map(|(_, output)| output);
-        output.map(|output| Answer::of(probe, output))
-    };
-    let missing = || RunError::Host(format!("not every probe of {} was answered", kind.id));
-    Ok(probes.iter().map(answer).collect::<Option<Vec<_>>>().ok_or_else(missing)?)
 }
 
 fn write(path: &Path, from: &str, case: &Case, answers: Vec<Answer>) -> io::Result<()> {

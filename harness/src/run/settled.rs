@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::Path, sync::Arc};
 
-use kverify_checks::{Outcome, expect::Resolved};
+use kverify_checks::{Outcome, Output, Source, expect::Resolved};
 
 use super::{
     Filter, RunError,
@@ -10,6 +10,7 @@ use super::{
     check::{Unanswered, check},
     choose::{expectation, given},
     forks::{self, NotForked},
+    observed,
     reach::Reached,
     way_in::WayIn,
 };
@@ -26,6 +27,8 @@ pub struct Settled {
     session: Session,
     resolved: Resolved,
     way_in: WayIn,
+    /// How it booted.
+    booted: (Source, Output),
 }
 
 impl Settled {
@@ -40,12 +43,14 @@ impl Settled {
         let image = Arc::new(Image::open(image)?);
         let way_in = WayIn::new(None)?;
         let (machine, reached) = boot(&image, spec, &way_in, scratch, &|_| ()).await?;
-        let (session, name) = match reached? {
+        let reached = reached?;
+        let booted = observed::boot(&machine, &reached);
+        let (session, name) = match reached {
             Reached::Settled(arrival) => (arrival.session, arrival.name),
             Reached::Ended(end) => return Err(RunError::Host(with_last_words(end, &machine))),
         };
         let (resolved, _) = expectation(&book, named, &name)?;
-        Ok(Self { machine, session, resolved, way_in })
+        Ok(Self { machine, session, resolved, way_in, booted })
     }
 
     /// The account and the address of its SSH server, for other programs.
@@ -59,7 +64,7 @@ impl Settled {
     /// # Errors
     /// [`Unanswered`] where it did not answer.
     pub async fn check(&self, filter: &Filter) -> Result<Vec<Outcome>, Unanswered> {
-        check(&self.machine, &self.session, &self.resolved, filter).await
+        check(&self.machine, &self.session, &self.resolved, filter, Some(self.booted.clone())).await
     }
 
     /// Captures it.

@@ -5,7 +5,12 @@ use kverify_checks::{Outcome, expect::Resolved, scenarios::Scenario};
 
 use crate::gate::{Waiver, Waivers};
 
-use super::{Progress, gather::Answers, plan::Plan, scenario::unplayed};
+use super::{
+    Progress,
+    gather::Answers,
+    plan::{Plan, When},
+    scenario::unplayed,
+};
 
 /// The outcomes so far, each told as it comes.
 pub(super) struct Told<'a> {
@@ -18,16 +23,16 @@ pub(super) struct Told<'a> {
 }
 
 impl Told<'_> {
-    /// Judges what the machine itself answers, or else the rest.
+    /// Judges what can be judged now.
     pub(super) fn judge(
         &mut self,
         answers: &mut Answers,
         plan: &Plan,
         resolved: &Resolved,
-        on_machine: bool,
+        when: When,
         unasked: Option<&str>,
     ) {
-        for planned in plan.checks.iter().filter(|planned| plan.on_machine(planned) == on_machine) {
+        for planned in plan.checks.iter().filter(|planned| plan.when(planned) == when) {
             self.tell(answers.judge(planned, resolved, unasked));
         }
     }
@@ -41,8 +46,8 @@ impl Told<'_> {
         scenarios: &[Scenario],
         why: &str,
     ) {
-        for on_machine in [true, false] {
-            self.judge(answers, plan, resolved, on_machine, Some(why));
+        for when in [When::Machine, When::Forks, When::Sealed] {
+            self.judge(answers, plan, resolved, when, Some(why));
         }
         for scenario in scenarios {
             self.tell(unplayed(scenario, why));

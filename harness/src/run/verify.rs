@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use kverify_checks::{
     Need, Output, Source,
     expect::{ExpectError, Resolved},
+    packages::Debian,
     scenarios::Scenario,
 };
 use tokio::task::spawn_blocking;
@@ -19,10 +20,11 @@ use super::{
     gather::Answers,
     hashing::Hashing,
     observed,
-    plan::Plan,
+    plan::{NOT_SEALED, Plan, When},
     reach::ReachError,
     rest::Rest,
     scenario::Stage,
+    sealed::Proof,
     told::Told,
     warm::{Kept, Warm},
     way_in::WayIn,
@@ -32,7 +34,8 @@ use crate::{
     gate::Waivers,
     image::{Digest, DigestError, Image, ImageError, SeedError},
     machine::{Machine, MachineError, Snapshot, Spec, StartError},
-    report::{Chosen, ChosenBy, Conclusion, Report, Subject},
+    report::{Chosen, ChosenBy, Conclusion, Report, Subject, sbom},
+    rescue::{Rescue, RescueError},
     session::{Credential, SessionError},
 };
 
@@ -48,6 +51,8 @@ pub struct Request {
     pub expect: Option<String>,
     /// Which checks are left out.
     pub filter: Filter,
+    /// The installer medium that a seal is proven with, where the image is said to be sealed.
+    pub sealed: Option<PathBuf>,
     /// Whether a machine that an earlier run captured is forked instead of booting, and this one's kept for later.
     pub warm: bool,
     /// The scenarios that are played.
@@ -66,6 +71,8 @@ pub struct Run {
     pub console: Vec<u8>,
     /// The full answers behind each check.
     pub answers: BTreeMap<String, Vec<(Source, Output)>>,
+    /// The list of its packages, where they are known.
+    pub sbom: Option<Vec<u8>>,
     /// The screen of a machine that never became ready, as PNG.
     pub screenshot: Option<Vec<u8>>,
 }
@@ -103,6 +110,9 @@ pub enum RunError {
     /// The machine ended while it was asked.
     #[error("the machine ended while it was asked: {0}")]
     Machine(#[from] MachineError),
+    /// A seal cannot be proven: there is no rescue system.
+    #[error(transparent)]
+    Rescue(#[from] RescueError),
     /// Something of the host's own failed.
     #[error("{0}")]
     Host(String),
@@ -120,33 +130,22 @@ pub async fn verify(request: &Request, progress: &(dyn Fn(Progress) + Sync)) -> 
     let mut hashing = Hashing::begin(&image);
     let offline = Arc::clone(&image);
     let offline = spawn_blocking(move || observed::image(&offline));
-    let way_in = WayIn::new(request.credential.clone())?;
-    let warm = if request.warm {
-        let digest = hashing.digest().await?;
-        let key = Warm::key(&digest.to_string(), &request.spec, &way_in).map_err(host)?;
-        Some((Warm::of_user().map_err(host)?, key))
-    } else {
-        None
-    };
+    let way_in = way_in(request)?;
+    let warm = warm(request, &mut hashing, &way_in).await?;
     let begun = begin(request, &image, way_in, warm.as_ref(), progress).await?;
     let (resolved, chosen_by) = expectation(&book, named, &begun.name)?;
-    let lacks = [(Need::Dns, "the network around the machine is closed, and has no name server")];
-    let plan = Plan::new(&resolved.expectation, &request.filter, &lacks);
+    let plan = plan(request, &resolved);
     let mut answers = Answers::of(&begun.record.id);
-    for (source, output) in offline.await.map_err(host)? {
-        answers.add(source, output);
-    }
+    answers.extend(offline.await.map_err(host)?);
     let booted = begun.boot.as_ref().map(|boot| boot.1.stdout.clone()).unwrap_or_default();
-    if let Some((source, output)) = begun.boot.clone() {
-        answers.add(source, output);
-    }
+    answers.extend(begun.boot.clone());
+    let distro = [&begun.name.id, &begun.name.version_id].map(|part| part.clone().unwrap_or_default());
     let Begun { way_in, name, said_before, mut record, machine, state, entry, .. } = begun;
     let said = |machine: &Machine| [said_before.as_slice(), &machine.console().bytes()].concat();
     let mut console = said(&machine);
     // What an unfinished boot has not said yet is no evidence of anything.
     if !matches!(state, State::Unready { ended: false, .. }) {
-        let (source, output) = observed::console_of(&console);
-        answers.add(source, output);
+        answers.extend([observed::console_of(&console)]);
     }
 
     let waivers = (&request.waivers, image.name());
@@ -158,9 +157,8 @@ pub async fn verify(request: &Request, progress: &(dyn Fn(Progress) + Sync)) -> 
             let begun = Instant::now();
             ask(&session, &machine, plan.machine_probes(), "quick", &mut answers, progress).await?;
             console = said(&machine);
-            let (source, output) = observed::console_of(&console);
-            answers.add(source, output);
-            told.judge(&mut answers, &plan, &resolved, true, None);
+            answers.extend([observed::console_of(&console)]);
+            told.judge(&mut answers, &plan, &resolved, When::Machine, None);
             record.timings.quick_checks = Some(begun.elapsed().as_secs_f64());
             let booted_now = captured.is_none();
             let begun = Instant::now();
@@ -169,8 +167,14 @@ pub async fn verify(request: &Request, progress: &(dyn Fn(Progress) + Sync)) -> 
             let rest = Rest { machine, session, captured, scratch, wanted };
             let snapshot;
             (snapshot, forks) = rest.ask(&plan, &mut answers, &mut record, progress).await?;
-            told.judge(&mut answers, &plan, &resolved, false, None);
+            told.judge(&mut answers, &plan, &resolved, When::Forks, None);
             record.timings.deep_checks = Some(begun.elapsed().as_secs_f64());
+            if let Some(installer) = &request.sealed {
+                let (image, spec, way_in) = (&image, &request.spec, &way_in);
+                let proof = Proof { image, installer, spec, scratch, way_in, progress };
+                forks.extend(proof.ask(&plan.checks, &mut answers).await);
+            }
+            told.judge(&mut answers, &plan, &resolved, When::Sealed, None);
             if let (Some(warm), Some(snapshot), true) = (&warm, &snapshot, booted_now) {
                 let kept = Kept { seed: way_in.seed().cloned(), name, boot: booted, record: record.clone() };
                 keep(warm.clone(), snapshot.clone(), kept, console.clone(), progress).await;
@@ -198,19 +202,49 @@ pub async fn verify(request: &Request, progress: &(dyn Fn(Progress) + Sync)) -> 
     progress(Progress::Hashing);
     let digest = hashing.digest().await?;
     image.unchanged()?;
+    let (subject, finished) = (subject(&image, digest), Timestamp::now());
+    let packages = answers.read::<Debian>();
+    let sbom = packages.map(|packages| sbom(&subject, (&distro[0], &distro[1]), &packages, finished));
     let report = Report {
         kverify: env!("CARGO_PKG_VERSION").to_owned(),
-        subject: subject(&image, digest),
+        subject,
         expectation: chosen(&resolved, chosen_by),
         check_set: check_set(),
         machines: [vec![record], forks].concat(),
         waivers,
+        sbom: sbom.as_deref().map(|sbom| Digest::of(sbom).to_string()),
         verdict: Conclusion::of(&outcomes),
         outcomes,
         started,
-        finished: Timestamp::now(),
+        finished,
     };
-    Ok(Run { report, console, answers: answers.by_check(plan.checks.iter()), screenshot })
+    Ok(Run { report, console, answers: answers.by_check(plan.checks.iter()), sbom, screenshot })
+}
+
+/// The caller's account or a seed; one that gives the machine a name, where it is to differ from another.
+fn way_in(request: &Request) -> Result<WayIn, RunError> {
+    let Some(installer) = &request.sealed else { return WayIn::new(request.credential.clone()) };
+    // A medium that has no kernel is told before the boot.
+    Rescue::kernel(installer, [0; 4])?;
+    WayIn::named()
+}
+
+/// Where captured machines are kept, and the key of this one, where the caller wants it.
+async fn warm(request: &Request, hashing: &mut Hashing, way_in: &WayIn) -> Result<Option<(Warm, String)>, RunError> {
+    if !request.warm {
+        return Ok(None);
+    }
+    let digest = hashing.digest().await?;
+    let key = Warm::key(&digest.to_string(), &request.spec, way_in).map_err(host)?;
+    Ok(Some((Warm::of_user().map_err(host)?, key)))
+}
+
+fn plan(request: &Request, resolved: &Resolved) -> Plan {
+    let mut lacks = vec![(Need::Dns, "the network around the machine is closed, and has no name server")];
+    if request.sealed.is_none() {
+        lacks.push(NOT_SEALED);
+    }
+    Plan::new(&resolved.expectation, &request.filter, &lacks)
 }
 
 fn subject(image: &Image, digest: Digest) -> Subject {

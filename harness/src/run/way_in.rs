@@ -29,6 +29,9 @@ pub(crate) struct SeedText {
     meta_data: String,
     user_data: String,
     private_key: String,
+    /// The host name, where the machine is given one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hostname: Option<String>,
 }
 
 impl WayIn {
@@ -37,12 +40,24 @@ impl WayIn {
         if let Some(credential) = own {
             return Ok(Self { credential, seed: None });
         }
+        Self::seeding(None)
+    }
+
+    /// A seed that gives the machine a name of its own.
+    pub(crate) fn named() -> Result<Self, RunError> {
+        let nonce = nonce().map_err(|error| RunError::Key(error.to_string()))?;
+        Self::seeding(Some(format!("kverify-{:08x}", nonce >> 96)))
+    }
+
+    fn seeding(hostname: Option<String>) -> Result<Self, RunError> {
         let key = RunKey::generate().map_err(|error| RunError::Key(error.to_string()))?;
         let nonce = nonce().map_err(|error| RunError::Key(error.to_string()))?;
+        let name = hostname.as_ref().map(|name| format!("local-hostname: {name}\n")).unwrap_or_default();
         Ok(Self::seeded_by(SeedText {
-            meta_data: format!("instance-id: kverify-{nonce:032x}\n"),
+            meta_data: format!("instance-id: kverify-{nonce:032x}\n{name}"),
             user_data: user_data(&key.public),
             private_key: key.private,
+            hostname,
         }))
     }
 
@@ -55,6 +70,11 @@ impl WayIn {
     /// The seed, where there is one.
     pub(crate) fn seed(&self) -> Option<&SeedText> {
         self.seed.as_ref()
+    }
+
+    /// The host name that the seed gives.
+    pub(crate) fn hostname(&self) -> Option<&str> {
+        self.seed.as_ref()?.hostname.as_deref()
     }
 
     /// Whether a seed brings the account.
@@ -98,5 +118,15 @@ mod tests {
         let (user, marks) = one.marks().unwrap();
         assert_eq!((user, marks.len()), ("kverify", 2), "{marks:?}");
         assert!(marks.iter().all(|mark| mark.len() > 32 && !other.marks().unwrap().1.contains(mark)));
+        assert_eq!(one.hostname(), None);
+    }
+
+    #[test]
+    fn a_machine_that_is_to_differ_gets_a_name_of_its_own() {
+        let (one, other) = (WayIn::named().unwrap(), WayIn::named().unwrap());
+        let name = one.hostname().unwrap();
+        assert_ne!(Some(name), other.hostname());
+        assert!(one.seed().unwrap().meta_data.contains(&format!("\nlocal-hostname: {name}\n")));
+        assert!(one.marks().unwrap().1.contains(&name), "the seal removes it as well");
     }
 }

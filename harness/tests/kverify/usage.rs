@@ -41,3 +41,23 @@ fn no_words_at_all() {
     said.exits(2);
     assert!(said.stderr.contains("Usage: kverify"), "{said}");
 }
+
+#[test]
+fn a_seal_that_nothing_could_prove() {
+    let said = Place::new().kverify("no-such.qcow2 --sealed").said();
+    said.exits(2);
+    assert!(said.stderr.contains("--installer <ISO>"), "{said}");
+    for more in ["--warm", "--ssh-user root --ssh-key none"] {
+        let said = Place::new().kverify(&format!("no-such.qcow2 --sealed --installer medium.iso {more}")).said();
+        said.exits(2);
+        assert!(said.stderr.contains("'--sealed' cannot be used with"), "{said}");
+    }
+}
+
+#[test]
+fn a_medium_that_starts_nothing_is_told_before_the_boot() {
+    let place = Place::new();
+    place.blank();
+    let line = "medium.iso: cannot be read: No such file or directory (os error 2)";
+    place.kverify("blank.raw --sealed --installer medium.iso --scratch scratch").said().no_verdict(line);
+}

@@ -8,7 +8,10 @@ use std::{
     process::Command,
 };
 
-use kverify_checks::image::{Esp, Label, Layout};
+use kverify_checks::{
+    image::{Esp, Label, Layout},
+    seal::PartContent,
+};
 
 use super::{
     super::{
@@ -311,6 +314,18 @@ fn the_labels_of_a_pool_in_use_say_whose_it_is() {
         copies: 4,
     };
     assert_eq!(read, [expected]);
+}
+
+#[test]
+fn what_is_not_zero_is_counted_without_labels_and_boot_area() {
+    let samples = Samples::new();
+    let path = labelled(&samples, &labels("exported-labels.zst"));
+    let first = POOL_AT + (4 << 20);
+    patch(&path, &[(first - 1, b"x"), (ESP_AT + 9, b"x")]);
+    patch(&path, &[(first, b"x"), (first + 4095, b"x"), (first + 8192, b"x"), (places()[2] - 1, b"x")]);
+    samples.qemu_img("convert -f raw -O qcow2 labelled.raw content.qcow2");
+    let read = Image::open(samples.path("content.qcow2")).unwrap().content().unwrap();
+    assert_eq!(read.0, [PartContent { partition: 2, pool: "rpool".to_owned(), bytes: 3 * 4096 }]);
 }
 
 #[test]

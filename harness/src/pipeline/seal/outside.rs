@@ -1,10 +1,7 @@
 //! The part of a seal that a rescue system does once the image's own is off: what a system cannot do to the disk that it
 //! runs from, or would undo at its own shutdown.
 
-use std::{
-    fmt::Write as _,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use kverify_checks::image::{Layout, Partition};
 
@@ -12,13 +9,11 @@ use super::{SealError, SealRequest, Snapshots, summary::Sealed, survey::Survey};
 use crate::{
     image::Overlay,
     machine::{Kernel, Off},
-    rescue::{Job, Rescue, RescueError},
+    rescue::{DISK, Job, Rescue, RescueError, assignments, devices},
     run::{Progress, WayIn},
 };
 
-/// The disk as the rescue system sees it.
-const DISK: &str = "/dev/vda";
-/// The empty one beside it.
+/// The empty disk as the rescue system sees it.
 const BESIDE: &str = "/dev/vdb";
 const SHORT: Duration = Duration::from_mins(5);
 /// What walks all of a disk has as long as a large one takes.
@@ -36,9 +31,6 @@ pub enum Scrub {
 
 /// What the scripts want to know, as shell variables.
 fn variables(request: &SealRequest, layout: &Layout, survey: &Survey, way_in: &WayIn) -> String {
-    let device = |number: u32| if number == 0 { DISK.to_owned() } else { format!("{DISK}{number}") };
-    let pools: Vec<_> = layout.labels.iter().map(|label| device(label.partition)).collect();
-    let esp = layout.esp.as_ref().map(|esp| device(esp.partition)).unwrap_or_default();
     let (user, marks) = way_in.marks().unwrap_or(("", Vec::new()));
     // The marks go into an extended regular expression; the one character of a key that means something there is `+`.
     let marks = marks.join("|").replace('+', "[+]");
@@ -47,22 +39,17 @@ fn variables(request: &SealRequest, layout: &Layout, survey: &Survey, way_in: &W
     let others = layout.gpt.iter().flatten().map(number).filter(|number| !pooled(number));
     let others: Vec<_> = others.map(|number| number.to_string()).collect();
     let values = [
-        ("pool_devices", pools.join(" ")),
-        ("esp", esp),
         ("root", survey.root.clone()),
         ("user", user.to_owned()),
         ("marks", marks),
+        ("passwords", if request.keep_passwords { "keep" } else { "lock" }.to_owned()),
         ("policy", request.snapshots.to_string()),
         ("disk", DISK.to_owned()),
         ("beside", BESIDE.to_owned()),
         ("others", others.join(" ")),
         ("scrub", if request.scrub == Scrub::Not { "no" } else { "yes" }.to_owned()),
     ];
-    let mut text = String::new();
-    for (name, value) in values {
-        let _ = writeln!(text, "{name}='{}'", value.replace('\'', r"'\''"));
-    }
-    text
+    assignments(devices(layout).into_iter().chain(values))
 }
 
 /// Starts the rescue system on the disk that was left, and has it done; `empty` is what is in use copied to.
@@ -90,7 +77,7 @@ pub(super) async fn outside(
         ("copy", "copying what is in use to an empty disk", include_str!("copy.sh"), LONG),
         ("export", "exporting the pools", include_str!("export.sh"), SHORT),
     ];
-    for (stage, doing, script, limit) in jobs {
+    for (stage, doing, script, limit) in jobs.into_iter().filter(|job| request.sweep || job.0 != "sweep") {
         let begun = Instant::now();
         progress(Progress::Step { about: doing.to_owned() });
         let script = format!("{variables}{script}");

@@ -161,7 +161,7 @@ impl<'a> Actor<'a> {
         let resolved = self.stage.resolved;
         let filter = Filter::new(checks, &[]).map_err(|error| Trouble::Error(error.to_string()))?;
         let (machine, session) = self.on()?;
-        let outcomes = check(machine, session, resolved, &filter).await.map_err(|error| match error {
+        let outcomes = check(machine, session, resolved, &filter, None).await.map_err(|error| match error {
             Unanswered::Ended(end) => Trouble::Fail(end.to_string()),
             error => Trouble::Error(error.to_string()),
         })?;

@@ -1,0 +1,155 @@
+//! The proof of a seal: the disk is walked beside a rescue system, and another machine is made of the image.
+
+use std::{path::Path, sync::Arc, time::Instant};
+
+use kverify_checks::{
+    Output, Probe, Source,
+    probe::{ImageAspect, MachineAspect},
+    seal::Seeded,
+};
+use tokio::task::spawn_blocking;
+
+use super::{
+    Progress,
+    begun::record_of,
+    boot::boot,
+    gather::Answers,
+    observed,
+    plan::{Planned, elsewhere, there},
+    reach::Reached,
+    way_in::WayIn,
+};
+use crate::{
+    image::Image,
+    machine::{Spec, with_last_words},
+    report::{Access, Carrier, MachineRecord, Timings},
+    rescue::{How, Offline, RescueError},
+};
+
+/// The name of the machine that was not booted by its own system.
+const RESCUE: &str = "rescue-1";
+/// The name of the other machine.
+const TWIN: &str = "cold-2";
+
+/// What a seal is proven with.
+pub(super) struct Proof<'a> {
+    pub(super) image: &'a Arc<Image>,
+    pub(super) installer: &'a Path,
+    pub(super) spec: &'a Spec,
+    pub(super) scratch: &'a Path,
+    /// The way into the machine that was booted first.
+    pub(super) way_in: &'a WayIn,
+    pub(super) progress: &'a (dyn Fn(Progress) + Sync),
+}
+
+impl Proof<'_> {
+    /// Asks the disk and another machine what the checks want to know, and gives the records of both. What cannot be
+    /// asked fails its facts alone.
+    pub(super) async fn ask(&self, checks: &[Planned], answers: &mut Answers) -> Vec<MachineRecord> {
+        let (offline, twin) = elsewhere(checks);
+        let mut records = Vec::new();
+        // Read while the rescue system boots.
+        let content = asks(checks, |source| *source == Source::Image(ImageAspect::Content)).then(|| {
+            let image = Arc::clone(self.image);
+            spawn_blocking(move || observed::content(&image))
+        });
+        if !offline.is_empty() {
+            (self.progress)(Progress::Step { about: "a rescue system walks the disk".to_owned() });
+            match self.walk(&offline, answers).await {
+                Ok(record) => records.push(record),
+                Err(why) => fail(checks, answers, |source| matches!(source, Source::Offline(_)), &why.to_string()),
+            }
+            gathered(checks, answers, |source| matches!(source, Source::Offline(_)), RESCUE);
+        }
+        if let Some(content) = content {
+            answers.extend(content.await.ok().into_iter().flatten());
+        }
+        if !twin.is_empty() {
+            (self.progress)(Progress::Step { about: "another machine of the image boots".to_owned() });
+            match self.twin(&twin, answers).await {
+                Ok(record) => records.push(record),
+                Err(why) => fail(checks, answers, |source| matches!(source, Source::Twin(_)), &why),
+            }
+        }
+        records
+    }
+
+    async fn walk(&self, probes: &[Probe], answers: &mut Answers) -> Result<MachineRecord, RescueError> {
+        let offline = Offline::open(self.image, self.installer, self.spec, self.scratch, How::ReadOnly).await?;
+        let begun = Instant::now();
+        let asked: Vec<_> = probes.iter().map(there).collect();
+        let outputs = offline.ask(&asked).await?;
+        answers.answered(probes.to_vec(), outputs);
+        let timings = Timings {
+            settled: Some(offline.ready.as_secs_f64()),
+            deep_checks: Some(begun.elapsed().as_secs_f64()),
+            ..Timings::default()
+        };
+        let record = MachineRecord {
+            boot: "rescue".to_owned(),
+            firmware: "none".to_owned(),
+            carrier: Carrier::Port,
+            access: Access::Rescue,
+            network: "none".to_owned(),
+            timings,
+            ..record_of(offline.machine(), RESCUE)
+        };
+        offline.end().await;
+        Ok(record)
+    }
+
+    async fn twin(&self, probes: &[Probe], answers: &mut Answers) -> Result<MachineRecord, String> {
+        let words = |error: &dyn std::fmt::Display| error.to_string();
+        let way_in = WayIn::named().map_err(|error| words(&error))?;
+        let (seeds, said) = seeds(self.way_in, &way_in)?;
+        answers.add(seeds, said);
+        let (machine, reached) =
+            boot(self.image, self.spec, &way_in, self.scratch, self.progress).await.map_err(|error| words(&error))?;
+        let arrival = match reached {
+            Ok(Reached::Settled(arrival)) => arrival,
+            Ok(Reached::Ended(end)) => return Err(format!("the other machine: {}", with_last_words(end, &machine))),
+            Err(error) => return Err(format!("the other machine: {}", with_last_words(error, &machine))),
+        };
+        let mut record = record_of(&machine, TWIN);
+        record.timings.login = Some(arrival.login.as_secs_f64());
+        record.timings.settled = Some(arrival.settled.as_secs_f64());
+        let asked: Vec<_> = probes.iter().map(there).collect();
+        let outputs = tokio::select! {
+            outputs = arrival.session.ask(&asked, |_| ()) => outputs.map_err(|error| words(&error))?,
+            end = machine.over() => {
+                let end = end.map_err(|error| words(&error))?;
+                return Err(format!("the other machine ended while it was asked: {end}"));
+            }
+        };
+        answers.answered(probes.to_vec(), outputs);
+        Ok(record)
+    }
+}
+
+/// What the seeds of two machines said of them.
+pub(super) fn seeds(one: &WayIn, other: &WayIn) -> Result<(Source, Output), String> {
+    let name = |way_in: &WayIn| way_in.hostname().map(str::to_owned).ok_or("the first machine was given no name");
+    let user = one.marks().map(|(user, _)| user.to_owned()).unwrap_or_default();
+    let seeded = Seeded { hostnames: [name(one)?, name(other)?], user };
+    Ok((Source::Machine(MachineAspect::Seeds), observed::json(&seeded)))
+}
+
+fn asks(checks: &[Planned], of: impl Fn(&Source) -> bool) -> bool {
+    checks.iter().any(|planned| planned.skip.is_none() && asked_of(planned, &of))
+}
+
+fn asked_of(planned: &Planned, of: impl Fn(&Source) -> bool) -> bool {
+    (planned.check.fact().probes)().iter().any(|probe| of(&probe.source))
+}
+
+fn fail(checks: &[Planned], answers: &mut Answers, of: impl Fn(&Source) -> bool, why: &str) {
+    for planned in checks.iter().filter(|planned| asked_of(planned, &of)) {
+        answers.fail(planned.check.fact().id, why.to_owned());
+    }
+}
+
+fn gathered(checks: &[Planned], answers: &mut Answers, of: impl Fn(&Source) -> bool, machine: &str) {
+    for planned in checks.iter().filter(|planned| asked_of(planned, &of)) {
+        answers.gathered_on(planned.check.fact().id, machine);
+    }
+}
