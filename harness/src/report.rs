@@ -18,8 +18,8 @@ pub(crate) use samples::{refuted as sample_refuted, verified as sample_verified}
 pub use folder::{Files, Folder, FolderError};
 pub(crate) use folder::{REPORT, SBOM};
 pub use human::{finding, summary, table};
-pub(crate) use record::FORK_OF;
 pub use record::{Access, Carrier, Chosen, ChosenBy, Conclusion, MachineRecord, Report, Subject, Timings};
+pub(crate) use record::{FORK_OF, TWIN};
 pub use sbom::sbom;
 pub use style::{Detail, Style};
 

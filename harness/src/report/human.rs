@@ -10,7 +10,7 @@ use kverify_checks::{Outcome, SkipCause, Status};
 
 use super::page::Page;
 use super::{
-    Access, Carrier, ChosenBy, Conclusion, MachineRecord, Report, plain,
+    Access, Carrier, ChosenBy, Conclusion, MachineRecord, Report, TWIN, plain,
     style::{Detail, Ink, Style},
 };
 use findings::Findings;
@@ -37,6 +37,7 @@ pub fn table(report: &Report, style: &Style) -> String {
         if let Some((first, forks)) = report.machines.split_first() {
             page.machine(first, report);
             page.forks(forks);
+            page.proof(forks);
         }
     }
     page.gap();
@@ -156,6 +157,26 @@ impl Page<'_> {
             plain::line(&first.boot, 100).replace('_', " "),
         );
         self.hanging(0, 9, Ink::Strong, "forks", &said);
+    }
+
+    /// What a seal was proven by: the disk beside a rescue system, and another machine of the image.
+    fn proof(&mut self, machines: &[MachineRecord]) {
+        let span = |about: &str, seconds: Option<f64>| seconds.map(|seconds| format!(", {about} {seconds:.1} s"));
+        let mut said = Vec::new();
+        for machine in machines {
+            let (id, times) = (plain::line(&machine.id, 100), &machine.timings);
+            if machine.access == Access::Rescue {
+                let spans = [span("mounted after", times.settled), span("walked in", times.deep_checks)];
+                let spans: String = spans.into_iter().flatten().collect();
+                said.push(format!("{id}, a rescue system beside the disk{spans}"));
+            } else if machine.id == TWIN {
+                let settled = span("settled after", times.settled).unwrap_or_default();
+                said.push(format!("{id}, another machine of the image{settled}"));
+            }
+        }
+        if !said.is_empty() {
+            self.hanging(0, 9, Ink::Strong, "proof", &said.join("; "));
+        }
     }
 
     fn verdict(&mut self, report: &Report) {

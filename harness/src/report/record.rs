@@ -19,7 +19,7 @@ pub struct Report {
     pub subject: Subject,
     /// What it was compared with.
     pub expectation: Chosen,
-    /// SHA-256 over the IDs and probes of the built-in checks: two reports with the same value asked the same.
+    /// SHA-256 over the IDs and probes of the built-in checks, and the program that walks disks: two reports with the same value asked the same.
     pub check_set: String,
     /// The machines that were started.
     pub machines: Vec<MachineRecord>,
@@ -127,6 +127,9 @@ impl MachineRecord {
 
 /// How the boot of a fork begins; the time of the capture follows.
 pub(crate) const FORK_OF: &str = "fork_of ";
+
+/// The second machine of an image whose seal is proven.
+pub(crate) const TWIN: &str = "cold-2";
 
 /// How probes reached the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -259,6 +259,20 @@ fn wide_full_and_coloured() {
 }
 
 #[test]
+fn what_a_seal_was_proven_by_is_named() {
+    let mut report = verified();
+    let machine = report.machines[0].clone();
+    let timings = Timings { settled: Some(15.3), deep_checks: Some(9.1), ..Timings::default() };
+    let id = "rescue-1".to_owned();
+    report.machines.push(MachineRecord { id, access: Access::Rescue, timings, ..machine.clone() });
+    report.machines.push(MachineRecord { id: super::TWIN.to_owned(), ..machine });
+    let text = human::table(&report, &Style { width: 200, ..Style::default() });
+    let line = "proof    rescue-1, a rescue system beside the disk, mounted after 15.3 s, walked in 9.1 s; cold-2, another \
+                machine of the image, settled after 82.1 s\n";
+    assert!(text.contains(line), "{text}");
+}
+
+#[test]
 fn every_line_fits_its_page() {
     use unicode_width::UnicodeWidthStr;
     for (name, report) in samples() {

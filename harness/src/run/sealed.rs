@@ -22,14 +22,12 @@ use super::{
 use crate::{
     image::Image,
     machine::{Spec, with_last_words},
-    report::{Access, Carrier, MachineRecord, Timings},
+    report::{Access, Carrier, MachineRecord, TWIN, Timings},
     rescue::{How, Offline, RescueError},
 };
 
 /// The name of the machine that was not booted by its own system.
 const RESCUE: &str = "rescue-1";
-/// The name of the other machine.
-const TWIN: &str = "cold-2";
 
 /// What a seal is proven with.
 pub(super) struct Proof<'a> {

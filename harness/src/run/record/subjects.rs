@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use kverify_checks::{Output, Probe, Source, fact::FactKind, recording::Answer};
+use kverify_checks::{Output, Probe, Source, fact::FactKind, probe::ImageAspect, recording::Answer};
 use tokio::task::spawn_blocking;
 
 use super::{Case, RecordError, RecordRequest};
@@ -54,7 +54,12 @@ impl Subjects {
         let asks = |of: fn(&Source) -> bool| kinds.iter().any(|kind| asks(*kind, of));
         let image = Arc::new(Image::open(&request.image).map_err(RunError::from)?);
         let read = Arc::clone(&image);
-        let read = spawn_blocking(move || [observed::image(&read), observed::content(&read)].concat()).await;
+        let content = asks(|source| *source == Source::Image(ImageAspect::Content));
+        let read = spawn_blocking(move || {
+            let content = if content { observed::content(&read) } else { Vec::new() };
+            [observed::image(&read), content].concat()
+        });
+        let read = read.await;
         let mut known = read.map_err(|error| RunError::Host(error.to_string()))?;
         let (mut guest, mut twin, mut offline) = (None, None, None);
         let twins = asks(is_twin);
