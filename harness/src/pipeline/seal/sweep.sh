@@ -1,5 +1,5 @@
 # Removes from the mounted root what identifies the machine, what its boots and users left, and all that the seed brought.
-# It runs after the system's own tool, and also takes what a shutdown writes again. Wants: user, marks (may be empty), passwords (lock or keep).
+# It runs after the system's own tool, and also takes what a shutdown writes again. Wants: root, user, marks (may be empty), passwords (lock or keep).
 set -eu
 top=/mnt
 
@@ -157,7 +157,20 @@ proof() {
   fi
 }
 
+# A boot may have written into the places of file systems before these were mounted: cloud-init's logs, for one. What lies
+# there is seen by nobody who looks at the running system, and by everybody who mounts the root file system alone.
+beneath() {
+  zfs unmount -a
+  zfs mount "$root" 2>/dev/null || [ "$(zfs list -H -o mounted "$root")" = yes ]
+  cloud_init
+  leases
+  users
+  logs
+  zfs mount -a
+}
+
 : >/run/owned
+beneath
 cloud_init
 identity
 leases
