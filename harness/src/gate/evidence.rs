@@ -8,14 +8,12 @@ use serde::{Deserialize, Serialize};
 use super::{Envelope, EnvelopeError, PayloadType, PublicKey, Resource, SigningKey, Statement};
 use crate::{
     image::Digest,
-    report::{Conclusion, Report},
+    report::{Conclusion, REPORT, Report, SBOM},
 };
 
 /// The predicate type of a test result.
 const PREDICATE: &str = "https://in-toto.io/attestation/test-result/v0.1";
-/// The names of what a result was made with.
-const REPORT: &str = "report.json";
-const SBOM: &str = "sbom.cdx.json";
+/// The names of what a result was made with, beside report and list of packages.
 const EXPECTATION: &str = "expectation ";
 const CHECK_SET: &str = "check set";
 

@@ -31,10 +31,6 @@ impl Answers {
         Self { machine: machine.to_owned(), ..Self::default() }
     }
 
-    pub(crate) fn add(&mut self, source: Source, output: Output) {
-        self.outputs.insert(source, output);
-    }
-
     pub(crate) fn extend(&mut self, answered: impl IntoIterator<Item = (Source, Output)>) {
         self.outputs.extend(answered);
     }

@@ -99,8 +99,7 @@ impl Proof<'_> {
     async fn twin(&self, probes: &[Probe], answers: &mut Answers) -> Result<MachineRecord, String> {
         let words = |error: &dyn std::fmt::Display| error.to_string();
         let way_in = WayIn::named().map_err(|error| words(&error))?;
-        let (seeds, said) = seeds(self.way_in, &way_in)?;
-        answers.add(seeds, said);
+        answers.extend([seeds(self.way_in, &way_in)?]);
         let (machine, reached) =
             boot(self.image, self.spec, &way_in, self.scratch, self.progress).await.map_err(|error| words(&error))?;
         let arrival = match reached {

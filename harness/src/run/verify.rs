@@ -32,10 +32,10 @@ use super::{
 use crate::{
     book::{self, SheetError},
     gate::Waivers,
-    image::{Digest, DigestError, Image, ImageError, SeedError},
+    image::{Digest, DigestError, Image, ImageError, Medium, SeedError},
     machine::{Machine, MachineError, Snapshot, Spec, StartError},
     report::{Chosen, ChosenBy, Conclusion, Report, Subject, sbom},
-    rescue::{Rescue, RescueError},
+    rescue::RescueError,
     session::{Credential, SessionError},
 };
 
@@ -225,7 +225,7 @@ pub async fn verify(request: &Request, progress: &(dyn Fn(Progress) + Sync)) -> 
 fn way_in(request: &Request) -> Result<WayIn, RunError> {
     let Some(installer) = &request.sealed else { return WayIn::new(request.credential.clone()) };
     // A medium that has no kernel is told before the boot.
-    Rescue::kernel(installer, [0; 4])?;
+    Medium::read(installer).map_err(RescueError::from)?;
     WayIn::named()
 }
 
