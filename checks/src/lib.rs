@@ -12,6 +12,7 @@ pub mod cloud;
 pub mod console;
 pub mod expect;
 pub mod fact;
+pub mod fault;
 mod files;
 pub mod image;
 pub mod modules;

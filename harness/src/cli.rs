@@ -14,6 +14,7 @@ mod lead;
 mod live;
 mod machine_args;
 mod promote;
+mod prove;
 mod record;
 mod rotate;
 mod said;
@@ -71,6 +72,8 @@ enum Command {
     Scenarios(scenarios::Args),
     /// Show one check: its probes, the expectation per distro, and how to mend what it finds.
     Explain(explain::Args),
+    /// Prove that the checks notice what they guard: do each fault to a machine of its own, and see exactly its checks fail.
+    Prove(Box<prove::Args>),
     /// Write an expectation file from what a machine is today, to be edited.
     Expect(Box<expect::Args>),
     /// Say what this host lacks for running kverify, and the package that brings it.
@@ -125,6 +128,7 @@ pub async fn run(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<u8>
         Command::Seal(args) => seal::run(&args, shown).await,
         Command::Record(args) => record::run(&args, shown).await,
         Command::Lead(args) => lead::run(&args, shown).await,
+        Command::Prove(args) => prove::run(&args, shown).await,
         Command::Expect(args) => expect::run(&args, shown).await,
         Command::Checks(args) => Ok(tell(&checks::said(&args, &shown.style(None)))),
         Command::Scenarios(args) => Ok(tell(&scenarios::said(&args, &shown.style(None)))),

@@ -5,6 +5,7 @@
 
 pub mod book;
 pub mod cli;
+pub mod faults;
 pub mod gate;
 pub mod image;
 pub mod lead;

@@ -2,7 +2,6 @@
 
 mod build;
 mod fetch;
-mod flatten;
 mod named;
 pub mod promotion;
 pub mod rotation;
@@ -12,5 +11,4 @@ pub mod store;
 
 pub use build::{BuildError, BuildRequest, Done, build};
 pub use fetch::{FetchError, fetch};
-pub use flatten::FlattenError;
 pub use seal::{Scrub, SealError, SealRequest, Sealed, Snapshots, seal};

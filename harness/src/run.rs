@@ -1,5 +1,6 @@
 //! A run: what is asked of an image, in which order, with which deadlines, and what came of it.
 
+mod actor;
 mod ahead;
 mod ask;
 mod begun;
@@ -14,6 +15,7 @@ mod observe;
 mod observed;
 mod plan;
 mod progress;
+mod prove;
 mod reach;
 mod record;
 mod rest;
@@ -34,6 +36,7 @@ pub use observe::observed;
 pub(crate) use plan::Plan;
 pub use plan::{Filter, FilterError};
 pub use progress::Progress;
+pub use prove::{Came, Proof, ProveRequest, Tried, Twin, prove, twins};
 pub use reach::ReachError;
 pub(crate) use reach::Reached;
 pub use record::{Case, Plan as RecordPlan, RecordError, RecordRequest, record};

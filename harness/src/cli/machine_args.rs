@@ -3,6 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
+use jiff::civil::DateTime;
 use kverify_checks::scenarios::Bus;
 
 use crate::machine::{AccelChoice, Spec};
@@ -22,6 +23,9 @@ pub(crate) struct MachineArgs {
     /// Seconds that the machine may take [default: verify 120 on kvm, 600 on tcg; build 1800].
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     timeout: Option<u64>,
+    /// What the machine's clock says when it is switched on, in UTC, as in 2030-01-01T00:00:00 [default: the host's].
+    #[arg(long, value_name = "TIME")]
+    clock: Option<DateTime>,
     /// The folder for overlays and other files that have no name and vanish with kverify [default: the temporary
     /// folder].
     #[arg(long, value_name = "DIR")]
@@ -35,6 +39,7 @@ impl MachineArgs {
             cpus: self.cpus,
             accel: self.accel,
             bus: Bus::Virtio,
+            clock: self.clock,
             deadline: self.timeout.map(Duration::from_secs),
         }
     }

@@ -111,7 +111,8 @@ pub(crate) fn argv(spec: &Spec, accel: Accel, parts: &Parts<'_>) -> Vec<String> 
     args.pair("-accel", accel.argument());
     args.pair("-cpu", if accel == Accel::Kvm { "host" } else { "max" });
     args.pair("-smp", spec.cpus.to_string()).pair("-m", format!("{}M", spec.memory_mib));
-    args.pair("-rtc", "base=utc").pair("-display", "none");
+    let clock = spec.clock.map_or_else(|| "utc".to_owned(), |clock| clock.strftime("%Y-%m-%dT%H:%M:%S").to_string());
+    args.pair("-rtc", format!("base={clock}")).pair("-display", "none");
     // A guest that powers off or panics stays, stopped, until its screen has been seen.
     let reset = if parts.reset_ends { "shutdown" } else { "reset" };
     args.pair("-action", format!("reboot={reset},shutdown=pause,panic=pause"));

@@ -2,6 +2,7 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
+use jiff::civil::DateTime;
 use kverify_checks::scenarios::Bus;
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +20,9 @@ pub struct Spec {
     pub bus: Bus,
     /// How long the boot may take; `None` takes the accelerator's default.
     pub deadline: Option<Duration>,
+    /// What its clock says when it is switched on (UTC); `None` takes the host's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<DateTime>,
 }
 
 /// The caller's choice of accelerator.

@@ -18,12 +18,9 @@ use std::{
 use kverify_checks::image::Layout;
 use serde::Serialize;
 
-use super::{
-    flatten::{FlattenError, allocated, flatten},
-    named::{folder_of, free, name},
-};
+use super::named::{folder_of, free, name};
 use crate::{
-    image::{Image, ImageError, Overlay, UnnamedError},
+    image::{FlattenError, Image, ImageError, Overlay, UnnamedError, allocated, flatten},
     machine::{MachineError, Spec, StartError},
     rescue::{Rescue, RescueError},
     run::{Progress, RunError, WayIn},
@@ -199,7 +196,7 @@ pub async fn seal(request: &SealRequest, progress: &(dyn Fn(Progress) + Sync)) -
         None => off.disk(),
     };
     let disk = disk.ok_or_else(|| SealError::Unproven("it has no layers".to_owned()))?;
-    let flat = flatten(&disk, folder_of(&request.out), sealed.held_bytes()).await?;
+    let flat = flatten(&disk, "the sealed image", folder_of(&request.out), sealed.held_bytes()).await?;
     sealed.allocated_bytes = allocated(flat.file())?;
     prove(&Image::open(flat.fd_path())?.layout()?).map_err(SealError::Unproven)?;
     image.unchanged()?;

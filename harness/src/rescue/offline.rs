@@ -19,6 +19,9 @@ use crate::{
 
 /// The disk as the rescue system sees it.
 pub(crate) const DISK: &str = "/dev/vda";
+/// What steps find: where the root file system and the EFI system partition are mounted.
+const PLACES: &str = "place() { awk -F '\\t' -v at=\"$1\" '$3 == at { print \"/tree/\" $1; exit }' /run/trees; }\n\
+                      root=$(place /) esp=$(place /boot/efi)\n";
 const LIMIT: Duration = Duration::from_mins(10);
 
 /// Whether what is mounted can be changed, on an overlay that goes with the rescue system.
@@ -111,6 +114,14 @@ impl Offline {
     /// [`RescueError`] where it does not.
     pub(crate) async fn script(&self, doing: &'static str, script: &str) -> Result<String, RescueError> {
         self.rescue.run(&Job { doing, script, limit: LIMIT }).await
+    }
+
+    /// The same under `set -e`, with `root` and `esp` the places of those file systems, and `place AT` that of another.
+    ///
+    /// # Errors
+    /// [`RescueError`] where it does not end with 0.
+    pub(crate) async fn step(&self, doing: &'static str, script: &str) -> Result<String, RescueError> {
+        self.script(doing, &format!("set -e\n{PLACES}{script}\n")).await
     }
 
     /// Ends it.

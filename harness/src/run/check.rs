@@ -2,12 +2,7 @@
 
 use kverify_checks::{Outcome, Output, Source, boot::BootEnd, expect::Resolved};
 
-use super::{
-    Filter,
-    gather::Answers,
-    observed,
-    plan::{NOT_SEALED, Plan},
-};
+use super::{gather::Answers, observed, plan::Plan};
 use crate::{
     machine::{Machine, MachineError},
     session::{Session, SessionError},
@@ -27,25 +22,56 @@ pub enum Unanswered {
     Machine(#[from] MachineError),
 }
 
-/// The outcomes of the checks that `filter` leaves in and the expectation asks, by ID; `booted` is how the machine's boot
-/// went, where that is known.
+/// What is known of a machine without asking it.
+#[derive(Clone, Default)]
+pub(super) struct Known {
+    /// How it booted, what its image file holds: as far as it is known.
+    pub(super) answers: Vec<(Source, Output)>,
+    /// What the console of the machine that it was forked from had said.
+    pub(super) said_before: Vec<u8>,
+}
+
+impl Known {
+    fn answers(self, machine: &Machine) -> Answers {
+        let console = [self.said_before, machine.console().bytes()].concat();
+        let mut answers = Answers::default();
+        answers.extend(self.answers.into_iter().chain([observed::console_of(&console)]));
+        answers
+    }
+}
+
+/// The outcomes of the checks that `plan` asks, by ID.
 pub(super) async fn check(
     machine: &Machine,
     session: &Session,
     resolved: &Resolved,
-    filter: &Filter,
-    booted: Option<(Source, Output)>,
+    plan: &Plan,
+    known: Known,
 ) -> Result<Vec<Outcome>, Unanswered> {
-    let plan = Plan::new(&resolved.expectation, filter, &[NOT_SEALED]);
     let mut probes = plan.machine_probes();
     probes.extend(plan.fork_facts().into_iter().flat_map(|(_, probes)| probes));
     let outputs = tokio::select! {
         outputs = session.ask(&probes, |_| ()) => outputs?,
         end = machine.over() => return Err(Unanswered::Ended(end?)),
     };
-    let mut answers = Answers::default();
-    answers.extend(booted.into_iter().chain([observed::console(machine)]));
+    let mut answers = known.answers(machine);
     answers.answered(probes, outputs);
+    Ok(judged(answers, resolved, plan, None))
+}
+
+/// The outcomes of the checks that `plan` asks, of a machine that cannot be asked anything, for this reason.
+pub(super) fn unasked(machine: &Machine, resolved: &Resolved, plan: &Plan, known: Known, why: &str) -> Vec<Outcome> {
+    judged(known.answers(machine), resolved, plan, Some(why))
+}
+
+/// The outcomes of the checks that `plan` asks, where all the answers are there.
+pub(super) fn judged_of(known: Vec<(Source, Output)>, resolved: &Resolved, plan: &Plan) -> Vec<Outcome> {
+    let mut answers = Answers::default();
+    answers.extend(known);
+    judged(answers, resolved, plan, None)
+}
+
+fn judged(mut answers: Answers, resolved: &Resolved, plan: &Plan, unasked: Option<&str>) -> Vec<Outcome> {
     let asked = plan.checks.iter().filter(|planned| planned.skip.is_none());
-    Ok(asked.map(|planned| answers.judge(planned, resolved, None)).collect())
+    asked.map(|planned| answers.judge(planned, resolved, unasked)).collect()
 }

@@ -55,11 +55,6 @@ pub(crate) fn boot_of(record: &str) -> (Source, Output) {
     (Source::Machine(MachineAspect::Boot), said(record.to_owned()))
 }
 
-/// The console so far.
-pub(crate) fn console(machine: &Machine) -> (Source, Output) {
-    console_of(&machine.console().bytes())
-}
-
 /// A console that said this.
 pub(crate) fn console_of(bytes: &[u8]) -> (Source, Output) {
     (Source::Console, said(String::from_utf8_lossy(bytes).into_owned()))

@@ -42,6 +42,10 @@ fn glob(pattern: &str) -> Result<Regex, FilterError> {
 pub(crate) const NOT_SEALED: (Need, &str) =
     (Need::Sealed, "it was not asked whether the image is sealed; --sealed asks");
 
+/// What a run lacks in the network of its own, and without being told more of the image.
+pub(crate) const LACKS: [(Need, &str); 2] =
+    [(Need::Dns, "the network around the machine is closed, and has no name server"), NOT_SEALED];
+
 /// When a check is judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum When {
@@ -81,6 +85,16 @@ impl Plan {
             Some((cause, (*why).to_owned()))
         };
         Self { checks: all().map(|check| Planned { check, skip: skip(check) }).collect() }
+    }
+
+    /// The same without the checks that `left_out` holds of.
+    pub(crate) fn without(mut self, left_out: impl Fn(&dyn AnyCheck) -> bool) -> Self {
+        for planned in &mut self.checks {
+            if planned.skip.is_none() && left_out(planned.check) {
+                planned.skip = Some((SkipCause::Filtered, "left out".to_owned()));
+            }
+        }
+        self
     }
 
     /// When a check is judged.

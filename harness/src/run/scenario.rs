@@ -1,7 +1,5 @@
 //! Plays scenarios: each on a fork of its own, or on a machine that boots cold on another bus.
 
-mod actor;
-
 use std::{path::Path, sync::Arc, time::Instant};
 
 use kverify_checks::{
@@ -11,14 +9,19 @@ use kverify_checks::{
     scenarios::{self, Bus, Scenario},
 };
 
-use super::{Ahead, Progress, boot::boot, reach::Reached, way_in::WayIn};
+use super::{
+    Ahead, Progress,
+    actor::{Actor, Setting, Trouble},
+    boot::boot,
+    reach::Reached,
+    way_in::WayIn,
+};
 use crate::{
     image::Image,
     machine::{Machine, Snapshot, Spec, with_last_words},
     report::{Carrier, FORK_OF, MachineRecord, Timings},
     session::Session,
 };
-use actor::{Actor, Trouble};
 
 /// What scenarios are played with.
 pub(super) struct Stage<'a> {
@@ -81,7 +84,8 @@ impl Stage<'_> {
     }
 
     async fn steps(&self, scenario: &Scenario, mut outcome: Outcome, machine: Machine, session: Session) -> Outcome {
-        let mut actor = Actor::new(self, machine, session);
+        let setting = Setting { way_in: self.way_in, resolved: self.resolved, progress: self.progress };
+        let mut actor = Actor::new(setting, machine, session);
         for (index, step) in scenario.steps.iter().enumerate() {
             let (evidence, done) = actor.act(step).await;
             outcome.evidence.push(evidence);

@@ -5,12 +5,13 @@ use std::{net::SocketAddr, path::Path, sync::Arc};
 use kverify_checks::{Outcome, Output, Source, expect::Resolved};
 
 use super::{
-    Filter, RunError,
+    Filter, Progress, RunError,
     boot::boot,
-    check::{Unanswered, check},
+    check::{Known, Unanswered, check},
     choose::{expectation, given},
     forks::{self, NotForked},
     observed,
+    plan::{NOT_SEALED, Plan},
     reach::Reached,
     way_in::WayIn,
 };
@@ -23,12 +24,12 @@ use crate::{
 
 /// A settled machine with an open session to it.
 pub struct Settled {
-    machine: Machine,
-    session: Session,
-    resolved: Resolved,
-    way_in: WayIn,
+    pub(super) machine: Machine,
+    pub(super) session: Session,
+    pub(super) resolved: Resolved,
+    pub(super) way_in: WayIn,
     /// How it booted.
-    booted: (Source, Output),
+    pub(super) booted: (Source, Output),
 }
 
 impl Settled {
@@ -38,11 +39,21 @@ impl Settled {
     /// # Errors
     /// [`RunError`] where no system settled.
     pub async fn boot(image: &Path, spec: &Spec, expect: Option<&str>, scratch: &Path) -> Result<Self, RunError> {
+        Self::begin(&Arc::new(Image::open(image)?), spec, expect, scratch, &|_| ()).await
+    }
+
+    /// The same of an image that is open.
+    pub(super) async fn begin(
+        image: &Arc<Image>,
+        spec: &Spec,
+        expect: Option<&str>,
+        scratch: &Path,
+        progress: &(dyn Fn(Progress) + Sync),
+    ) -> Result<Self, RunError> {
         let mut book = book::built_in();
         let named = given(&mut book, expect)?;
-        let image = Arc::new(Image::open(image)?);
         let way_in = WayIn::new(None)?;
-        let (machine, reached) = boot(&image, spec, &way_in, scratch, &|_| ()).await?;
+        let (machine, reached) = boot(image, spec, &way_in, scratch, progress).await?;
         let reached = reached?;
         let booted = observed::boot(&machine, &reached);
         let (session, name) = match reached {
@@ -64,7 +75,9 @@ impl Settled {
     /// # Errors
     /// [`Unanswered`] where it did not answer.
     pub async fn check(&self, filter: &Filter) -> Result<Vec<Outcome>, Unanswered> {
-        check(&self.machine, &self.session, &self.resolved, filter, Some(self.booted.clone())).await
+        let plan = Plan::new(&self.resolved.expectation, filter, &[NOT_SEALED]);
+        let known = Known { answers: vec![self.booted.clone()], said_before: Vec::new() };
+        check(&self.machine, &self.session, &self.resolved, &plan, known).await
     }
 
     /// Captures it.

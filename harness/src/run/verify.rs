@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Instant};
 
 use jiff::Timestamp;
 use kverify_checks::{
-    Need, Output, Source,
+    Output, Source,
     expect::{ExpectError, Resolved},
     packages::Debian,
     scenarios::Scenario,
@@ -20,7 +20,7 @@ use super::{
     gather::Answers,
     hashing::Hashing,
     observed,
-    plan::{NOT_SEALED, Plan, When},
+    plan::{LACKS, NOT_SEALED, Plan, When},
     reach::ReachError,
     rest::Rest,
     scenario::Stage,
@@ -240,11 +240,8 @@ async fn warm(request: &Request, hashing: &mut Hashing, way_in: &WayIn) -> Resul
 }
 
 fn plan(request: &Request, resolved: &Resolved) -> Plan {
-    let mut lacks = vec![(Need::Dns, "the network around the machine is closed, and has no name server")];
-    if request.sealed.is_none() {
-        lacks.push(NOT_SEALED);
-    }
-    Plan::new(&resolved.expectation, &request.filter, &lacks)
+    let lacks = LACKS.iter().filter(|lack| request.sealed.is_none() || **lack != NOT_SEALED);
+    Plan::new(&resolved.expectation, &request.filter, &lacks.copied().collect::<Vec<_>>())
 }
 
 fn subject(image: &Image, digest: Digest) -> Subject {

@@ -68,7 +68,9 @@ impl RunKey {
     /// # Errors
     /// What the system says when it has no entropy.
     pub fn generate() -> Result<Self, ssh_key::Error> {
-        let key = PrivateKey::random(&mut OsRng, Algorithm::Ecdsa { curve: EcdsaCurve::NistP256 })?;
+        let mut key = PrivateKey::random(&mut OsRng, Algorithm::Ecdsa { curve: EcdsaCurve::NistP256 })?;
+        // Some readers (paramiko) take half of the keys without a comment for damaged ones.
+        key.set_comment("kverify");
         Ok(Self { private: key.to_openssh(LineEnding::LF)?.to_string(), public: key.public_key().to_openssh()? })
     }
 }

@@ -24,10 +24,6 @@ use crate::{
 
 /// How long the steps before and after a case may take.
 const STEP: Duration = Duration::from_mins(5);
-/// What steps in a rescue system find: where the root file system and the EFI system partition are mounted.
-const PLACES: &str = "place() { awk -F '\\t' -v at=\"$1\" '$3 == at { print \"/tree/\" $1; exit }' /run/trees; }\n\
-                      root=$(place /) esp=$(place /boot/efi)\n";
-
 /// A booted system.
 struct Guest {
     machine: Machine,
@@ -90,7 +86,7 @@ impl Subjects {
     ) -> Result<(), RecordError> {
         let Some(script) = script else { return Ok(()) };
         if let (true, Some(offline)) = (asks_only_offline(kind), &self.offline) {
-            offline.script("a step of the plan", &format!("set -e\n{PLACES}{script}\n")).await?;
+            offline.step("a step of the plan", script).await?;
             return Ok(());
         }
         let Some(guest) = &self.guest else { return Ok(()) };
@@ -108,7 +104,7 @@ impl Subjects {
         let probes = (kind.probes)();
         let mut outputs = self.known.clone();
         if let Some(guest) = &self.guest {
-            outputs.extend([guest.booted.clone(), observed::console(&guest.machine)]);
+            outputs.extend([guest.booted.clone(), observed::console_of(&guest.machine.console().bytes())]);
             outputs.extend(guest.ask(&probes, |source| matches!(source, Source::Command(_) | Source::File(_))).await?);
         }
         if let Some(twin) = &self.twin {

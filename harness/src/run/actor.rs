@@ -1,4 +1,4 @@
-//! One machine that goes through the steps of a scenario, on and off.
+//! One machine that goes through steps, on and off: those of a scenario, or of a fault.
 
 use std::{
     collections::HashMap,
@@ -9,20 +9,22 @@ use std::{
 use kverify_checks::{
     Exit, Status,
     boot::BootEnd,
+    expect::Resolved,
     outcome::Evidence,
     step::{Crash, Named, Script, Step},
 };
 
 use tokio::time::timeout;
 
-use super::Stage;
+use super::{
+    Filter, Progress,
+    check::{Known, Unanswered, check},
+    plan::{NOT_SEALED, Plan},
+    reach::{ReachError, Reached, reach},
+    way_in::WayIn,
+};
 use crate::{
     machine::{Machine, MachineError, Off, with_last_words},
-    run::{
-        Filter, Progress,
-        check::{Unanswered, check},
-        reach::{ReachError, Reached, reach},
-    },
     session::{Session, SessionError},
 };
 
@@ -37,7 +39,7 @@ const LOOK: Duration = Duration::from_millis(20);
 /// How much of a step's output is kept, in bytes.
 const KEPT: usize = 2048;
 
-/// Why a scenario ends early.
+/// Why steps end early.
 pub(super) enum Trouble {
     /// The guest did not do what it has to.
     Fail(String),
@@ -67,17 +69,25 @@ enum Power {
     Gone,
 }
 
+/// What steps are judged and entered by.
+#[derive(Clone, Copy)]
+pub(super) struct Setting<'a> {
+    pub(super) way_in: &'a WayIn,
+    pub(super) resolved: &'a Resolved,
+    pub(super) progress: &'a (dyn Fn(Progress) + Sync),
+}
+
 /// The machine, and what is remembered of it.
 pub(super) struct Actor<'a> {
-    stage: &'a Stage<'a>,
+    setting: Setting<'a>,
     power: Power,
     said: HashMap<String, Vec<String>>,
     boots: Vec<Duration>,
 }
 
 impl<'a> Actor<'a> {
-    pub(super) fn new(stage: &'a Stage<'a>, machine: Machine, session: Session) -> Self {
-        Self { stage, power: Power::On { machine, session }, said: HashMap::new(), boots: Vec::new() }
+    pub(super) fn new(setting: Setting<'a>, machine: Machine, session: Session) -> Self {
+        Self { setting, power: Power::On { machine, session }, said: HashMap::new(), boots: Vec::new() }
     }
 
     /// How it went, in words.
@@ -93,7 +103,7 @@ impl<'a> Actor<'a> {
     /// Does one step, and gives what it said.
     pub(super) async fn act(&mut self, step: &Step) -> (Evidence, Result<(), Trouble>) {
         let about = step.about();
-        (self.stage.progress)(Progress::Step { about: about.clone() });
+        (self.setting.progress)(Progress::Step { about: about.clone() });
         let begun = Instant::now();
         let mut said = String::new();
         let mut code = 0;
@@ -115,15 +125,16 @@ impl<'a> Actor<'a> {
         (Evidence { from: about, exit: Exit::Code(code), seconds, stdout, stderr: String::new(), cut }, done)
     }
 
-    fn on(&mut self) -> Result<(&mut Machine, &mut Session), Trouble> {
+    /// The machine, while it is on.
+    pub(super) fn on(&mut self) -> Result<(&mut Machine, &mut Session), Trouble> {
         match &mut self.power {
             Power::On { machine, session } => Ok((machine, session)),
             Power::Off(_) | Power::Gone => Err(Trouble::Error("the machine is off".to_owned())),
         }
     }
 
-    /// Runs a script, unless the guest ends first.
-    async fn script(&mut self, script: &str, limit: Duration) -> Result<(i32, String), Trouble> {
+    /// Runs a script, unless the guest ends first; gives its status and what it said.
+    pub(super) async fn script(&mut self, script: &str, limit: Duration) -> Result<(i32, String), Trouble> {
         let (machine, session) = self.on()?;
         let script = format!("set -e\n{script}\n");
         tokio::select! {
@@ -158,13 +169,15 @@ impl<'a> Actor<'a> {
     }
 
     async fn expect(&mut self, checks: &[String], said: &mut String) -> Result<(), Trouble> {
-        let resolved = self.stage.resolved;
+        let resolved = self.setting.resolved;
         let filter = Filter::new(checks, &[]).map_err(|error| Trouble::Error(error.to_string()))?;
+        let plan = Plan::new(&resolved.expectation, &filter, &[NOT_SEALED]);
         let (machine, session) = self.on()?;
-        let outcomes = check(machine, session, resolved, &filter, None).await.map_err(|error| match error {
-            Unanswered::Ended(end) => Trouble::Fail(end.to_string()),
-            error => Trouble::Error(error.to_string()),
-        })?;
+        let outcomes =
+            check(machine, session, resolved, &plan, Known::default()).await.map_err(|error| match error {
+                Unanswered::Ended(end) => Trouble::Fail(end.to_string()),
+                error => Trouble::Error(error.to_string()),
+            })?;
         for outcome in outcomes {
             let got = outcome.got.or(outcome.why).unwrap_or_default();
             let _ = writeln!(said, "{}: {got}", outcome.check);
@@ -217,6 +230,15 @@ impl<'a> Actor<'a> {
         Ok(())
     }
 
+    /// Ends, with the machine switched off by its own system.
+    pub(super) async fn switched_off(mut self) -> Result<Off, Trouble> {
+        self.power_off(SHUTDOWN).await?;
+        match self.power {
+            Power::Off(off) => Ok(off),
+            Power::On { .. } | Power::Gone => Err(Trouble::Error("the machine is lost".to_owned())),
+        }
+    }
+
     async fn crash(&mut self, crash: &Crash) -> Result<(), Trouble> {
         let (machine, _) = self.on()?;
         if let Some(words) = &crash.when {
@@ -258,8 +280,8 @@ impl<'a> Actor<'a> {
 
     /// Waits for a machine that boots, and logs in.
     async fn settle(&mut self, machine: Machine) -> Result<(), Trouble> {
-        let way_in = self.stage.way_in;
-        match reach(&machine, &way_in.credential, way_in.seeded(), self.stage.progress).await {
+        let way_in = self.setting.way_in;
+        match reach(&machine, &way_in.credential, way_in.seeded(), self.setting.progress).await {
             Ok(Reached::Settled(arrival)) => {
                 self.power = Power::On { machine, session: arrival.session };
                 Ok(())

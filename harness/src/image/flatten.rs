@@ -4,7 +4,7 @@ use std::{io, os::unix::fs::MetadataExt, path::Path, process::Stdio, time::Durat
 
 use tokio::{process::Command, time::timeout};
 
-use crate::image::{Unnamed, UnnamedError};
+use super::{Unnamed, UnnamedError};
 
 /// How long it may take; a disk of some hundred MiB takes seconds.
 const LIMIT: Duration = Duration::from_hours(1);
@@ -37,12 +37,17 @@ pub enum FlattenError {
 }
 
 /// A qcow2 file without a name in `folder`, with the content of a disk that is given as qemu-img takes it (without the
-/// `json:` in front), if `needed` bytes are free there.
+/// `json:` in front), if `needed` bytes are free there; `what` is its name in words.
 ///
 /// # Errors
 /// [`FlattenError`] where there is no room, or qemu-img does not do it.
-pub(super) async fn flatten(disk: &str, folder: &Path, needed: u64) -> Result<Unnamed, FlattenError> {
-    let file = Unnamed::create(folder, "the sealed image", needed)?;
+pub(crate) async fn flatten(
+    disk: &str,
+    what: &'static str,
+    folder: &Path,
+    needed: u64,
+) -> Result<Unnamed, FlattenError> {
+    let file = Unnamed::create(folder, what, needed)?;
     let mut command = Command::new("setpriv");
     // Without its parent it would go on, into a file that nobody will ever name.
     command.args(["--pdeathsig", "KILL", "--", "qemu-img", "convert", "-O", "qcow2", "-S", SPARSE]);
@@ -58,7 +63,7 @@ pub(super) async fn flatten(disk: &str, folder: &Path, needed: u64) -> Result<Un
 }
 
 /// What a file takes of its file system, in bytes.
-pub(super) fn allocated(file: &std::fs::File) -> io::Result<u64> {
+pub(crate) fn allocated(file: &std::fs::File) -> io::Result<u64> {
     Ok(file.metadata()?.blocks() * 512)
 }
 
@@ -76,7 +81,7 @@ mod tests {
         content[1 << 20..(1 << 20) + 4096].fill(7);
         fs::write(&path, &content).unwrap();
         let disk = format!(r#"{{"driver":"raw","file":{{"driver":"file","filename":"{}"}}}}"#, path.display());
-        let file = flatten(&disk, folder.path(), 0).await.unwrap();
+        let file = flatten(&disk, "a disk", folder.path(), 0).await.unwrap();
         let bytes = allocated(file.file()).unwrap();
         assert!(bytes < 256 << 10, "{bytes}");
         let back = folder.path().join("back.raw");
@@ -84,7 +89,7 @@ mod tests {
         convert.args(["convert", "-f", "qcow2", "-O", "raw"]).arg(file.fd_path()).arg(&back);
         assert!(convert.status().unwrap().success());
         assert!(fs::read(back).unwrap() == content);
-        let error = flatten("{}", folder.path(), 0).await.unwrap_err().to_string();
+        let error = flatten("{}", "a disk", folder.path(), 0).await.unwrap_err().to_string();
         assert!(error.starts_with("the disk was not flattened: qemu-img ended with exit status: 1: "), "{error}");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "it has a name");
     }
