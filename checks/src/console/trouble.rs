@@ -105,6 +105,12 @@ const PATTERNS: &[(Trouble, &str)] = &[
     (Trouble::KernelOops, r"Unable to handle kernel "),
     (Trouble::KernelWarning, r"WARNING: CPU: \d+ PID: \d+"),
     (Trouble::KernelWarning, r"WARNING: \S+\.[ch]:\d+ at .*CPU#\d"),
+    // The checks of a kernel's own arithmetic and of its locks say neither `WARNING: CPU` nor name a CPU.
+    (Trouble::KernelWarning, r"\bUBSAN: \S+ in \S+:\d+:\d+"),
+    (
+        Trouble::KernelWarning,
+        r"\bWARNING: (?:possible .*(?:locking|lock|dependency)|inconsistent lock state|suspicious RCU usage)",
+    ),
     (Trouble::OutOfMemory, r"(?i:out of memory): kill(?:ed)? process|Out of memory: Kill"),
     (Trouble::OutOfMemory, r"invoked oom-killer:"),
     (Trouble::OutOfMemory, r"oom-kill:constraint="),
@@ -174,5 +180,26 @@ mod tests {
             ],
         );
         assert_eq!(Trouble::of("Welcome to CentOS Linux 7 (Core)!"), None);
+    }
+
+    #[test]
+    fn warnings_that_name_no_cpu() {
+        all_are(
+            Trouble::KernelWarning,
+            &[
+                "[    2.0] UBSAN: array-index-out-of-bounds in /build/linux-Ab1/linux-5.15.0/drivers/x/y.c:1:2",
+                "[  195.4] UBSAN: signed-integer-overflow in ../fs/open.c:321:15",
+                "[    6.3] WARNING: possible circular locking dependency detected",
+                "[    6.3] WARNING: possible recursive locking detected",
+                "[    6.3] WARNING: possible irq lock inversion dependency detected",
+                "[    6.3] WARNING: inconsistent lock state",
+                "[    6.3] WARNING: suspicious RCU usage",
+            ],
+        );
+        assert_eq!(
+            Trouble::of("[  133.5] ata1.01: WARNING: ATAPI DMA disabled for reliability issues.  It can be enabled"),
+            None
+        );
+        assert_eq!(Trouble::of("[    0.0] UBSAN: checks are on"), None);
     }
 }
