@@ -89,7 +89,8 @@ fn socket(line: &str) -> Option<Listener> {
     Some(Listener { transport, address, interface, port: port.parse().ok()?, processes: processes(&users)? })
 }
 
-/// Reads `users:(("sshd",pid=612,fd=3),("systemd",pid=1,fd=62))`, or nothing at all.
+/// Reads `users:(("sshd",pid=612,fd=3),("systemd",pid=1,fd=62))`, which an old iproute writes as
+/// `users:(("sshd",612,3),("systemd",1,62))`; or nothing at all.
 fn processes(users: &str) -> Option<Vec<String>> {
     if users.is_empty() {
         return Some(Vec::new());
@@ -97,7 +98,9 @@ fn processes(users: &str) -> Option<Vec<String>> {
     let inside = users.strip_prefix("users:((\"")?.strip_suffix("))")?;
     let mut names: Vec<String> = Vec::new();
     for holder in inside.split("),(\"") {
-        let (name, _) = holder.split_once("\",pid=")?;
+        let (name, ids) = holder.rsplit_once("\",")?;
+        let (pid, _) = ids.split_once(',')?;
+        pid.strip_prefix("pid=").unwrap_or(pid).parse::<u32>().ok()?;
         if !names.iter().any(|seen| seen == name) {
             names.push(name.to_owned());
         }
@@ -168,5 +171,32 @@ impl Check for SshdListening {
         let words =
             if words.is_empty() { format!("nothing on {} {}", want.transport, want.port) } else { words.join("; ") };
         Verdict::of(holds, want, words)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processes_of_an_old_iproute() {
+        let line =
+            "tcp    LISTEN     0      128       :::22        :::*      users:((\"sshd\",1184,4),(\"systemd\",1,29))";
+        let listener = socket(line).expect("readable");
+        assert_eq!((listener.address.as_str(), listener.port), ("::", 22));
+        assert_eq!(listener.processes, ["sshd", "systemd"]);
+        let line = "udp    UNCONN     0      0          *:68         *:*      users:((\"my client\",901,6),(\"my client\",902,6))";
+        let listener = socket(line).expect("readable");
+        assert_eq!((listener.address.as_str(), listener.port), ("*", 68));
+        assert_eq!(listener.processes, ["my client"]);
+    }
+
+    #[test]
+    fn processes_without_an_id_are_not_guessed() {
+        for users in
+            ["users:((\"sshd\"))", "users:((\"sshd\",fd=3))", "users:((\"sshd\",pid=,fd=3))", "users:((sshd,1,3))"]
+        {
+            assert!(processes(users).is_none(), "{users}");
+        }
     }
 }
