@@ -77,7 +77,8 @@ fn socket(line: &str) -> Option<Listener> {
     if state != if transport == Transport::Tcp { "LISTEN" } else { "UNCONN" } {
         return None;
     }
-    let (_received, _sent) = (words.next()?.parse::<u64>().ok()?, words.next()?.parse::<u64>().ok()?);
+    // A kernel whose count of what waits has wrapped around says less than none.
+    let (_received, _sent) = (words.next()?.parse::<i64>().ok()?, words.next()?.parse::<i64>().ok()?);
     let (local, port) = words.next()?.rsplit_once(':')?;
     words.next()?.strip_suffix(":*")?;
     let (local, interface) = match local.split_once('%') {
@@ -189,6 +190,13 @@ mod tests {
         let listener = socket(line).expect("readable");
         assert_eq!((listener.address.as_str(), listener.port), ("*", 68));
         assert_eq!(listener.processes, ["my client"]);
+    }
+
+    #[test]
+    fn a_queue_may_hold_less_than_nothing() {
+        let line = "udp UNCONN -1757018048 0 0.0.0.0:9 0.0.0.0:* users:((\"sink\",pid=7,fd=3))";
+        assert_eq!(socket(line).expect("readable").port, 9);
+        assert!(socket(&line.replace("-1757018048", "many")).is_none());
     }
 
     #[test]
