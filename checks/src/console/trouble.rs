@@ -83,7 +83,7 @@ const PATTERNS: &[(Trouble, &str)] = &[
     (Trouble::InitramfsShell, r"You are now being dropped into an emergency shell"),
     (Trouble::InitramfsShell, r"initramfs emergency recovery shell launched"),
     (Trouble::InitramfsShell, r"^BusyBox v.* built-in shell \(ash\)"),
-    (Trouble::EmergencyMode, r"You are in (?:emergency|rescue) mode"),
+    (Trouble::EmergencyMode, r"(?:You are in|Welcome to) (?:emergency|rescue) mode"),
     (Trouble::EmergencyMode, r"(?:Reached target|Started) .*(?:Emergency|Rescue) (?:Mode|Shell)"),
     (Trouble::EmergencyMode, r"(?:Give root password|Press Enter) for (?:system )?maintenance"),
     (Trouble::EmergencyMode, r"Cannot open access to console, the root account is locked"),
@@ -105,15 +105,23 @@ const PATTERNS: &[(Trouble, &str)] = &[
     (Trouble::KernelOops, r"Unable to handle kernel "),
     (Trouble::KernelWarning, r"WARNING: CPU: \d+ PID: \d+"),
     (Trouble::KernelWarning, r"WARNING: \S+\.[ch]:\d+ at .*CPU#\d"),
+    // The checks of a kernel's own arithmetic and of its locks say neither `WARNING: CPU` nor name a CPU.
+    (Trouble::KernelWarning, r"\bUBSAN: \S+ in \S+:\d+:\d+"),
+    (
+        Trouble::KernelWarning,
+        r"\bWARNING: (?:possible .*(?:locking|lock|dependency)|inconsistent lock state|suspicious RCU usage)",
+    ),
     (Trouble::OutOfMemory, r"(?i:out of memory): kill(?:ed)? process|Out of memory: Kill"),
     (Trouble::OutOfMemory, r"invoked oom-killer:"),
     (Trouble::OutOfMemory, r"oom-kill:constraint="),
     // Drives that are empty without being broken (fd0, sr0) answer with errors too.
     (Trouble::StorageError, r"(?:I/O|medium|target|protection) error,? (?:on )?dev (?:vd|sd|nvme|xvd|mmcblk|dm-)"),
     (Trouble::StorageError, r"\bzio pool=\S+ vdev=\S+ error=\d+"),
+    (Trouble::StorageError, r"\bEXT4-fs error\b|\bEXT4-fs .*Filesystem error recorded from previous mount"),
+    // A checksum that is wrong, and each reason for which XFS shuts a file system down; the words' case has changed.
     (
         Trouble::StorageError,
-        r"\bEXT4-fs error\b|\bXFS \([^)]+\): (?:Corruption|Metadata corruption|metadata I/O error)",
+        r"\bXFS \([^)]+\): (?i:Corruption|Metadata (?:corruption|CRC error|I/O error)|Log I/O error)",
     ),
     (Trouble::StorageError, r"(?i:remounting (?:filesystem|file system) read-only)"),
     (Trouble::OrderingCycle, r"(?i:ordering cycle found|found ordering cycle)|to break ordering cycle"),
@@ -130,5 +138,68 @@ impl Trouble {
     #[must_use]
     pub fn of(line: &str) -> Option<Self> {
         SET.matches(line).iter().min().map(|first| PATTERNS[first].0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every line holds the trouble and none other.
+    fn all_are(trouble: Trouble, lines: &[&str]) {
+        for line in lines {
+            assert_eq!(Trouble::of(line), Some(trouble), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_xfs_and_ext4_say_of_a_damaged_disk() {
+        all_are(
+            Trouble::StorageError,
+            &[
+                "[    7.1] XFS (sdb1): Metadata CRC error detected at xfs_agi_read_verify+0x5e/0x110 [xfs], xfs_agi block 0x2",
+                "[    7.1] XFS (sdb1): Metadata I/O Error (0x1) detected at xfs_buf_ioend+0x2f/0x60 [xfs]",
+                "[    7.1] XFS (dm-2): metadata I/O error in \"xlog_recover_do\" at daddr 0x40 len 8 error 117",
+                "[    7.1] XFS (dm-2): log I/O error -5",
+                "[    7.1] XFS (dm-2): Corruption detected. Unmount and run xfs_repair",
+                "[    7.1] EXT4-fs warning (device vda1): ext4_clear_journal_err:4: Filesystem error recorded from previous mount: IO failure",
+            ],
+        );
+        assert_eq!(Trouble::of("[    7.1] XFS (sdb1): Mounting V5 Filesystem"), None);
+        assert_eq!(Trouble::of("[    7.1] EXT4-fs (vda1): mounted filesystem with ordered data mode."), None);
+    }
+
+    #[test]
+    fn emergency_mode_of_older_and_newer_systemd() {
+        all_are(
+            Trouble::EmergencyMode,
+            &[
+                "Welcome to emergency mode! After logging in, type \"journalctl -xb\" to view",
+                "Welcome to rescue mode! Type \"systemctl default\" or ^D to enter default mode.",
+                "You are in emergency mode. After logging in, type \"journalctl -xb\" to view",
+            ],
+        );
+        assert_eq!(Trouble::of("Welcome to CentOS Linux 7 (Core)!"), None);
+    }
+
+    #[test]
+    fn warnings_that_name_no_cpu() {
+        all_are(
+            Trouble::KernelWarning,
+            &[
+                "[    2.0] UBSAN: array-index-out-of-bounds in /build/linux-Ab1/linux-5.15.0/drivers/x/y.c:1:2",
+                "[  195.4] UBSAN: signed-integer-overflow in ../fs/open.c:321:15",
+                "[    6.3] WARNING: possible circular locking dependency detected",
+                "[    6.3] WARNING: possible recursive locking detected",
+                "[    6.3] WARNING: possible irq lock inversion dependency detected",
+                "[    6.3] WARNING: inconsistent lock state",
+                "[    6.3] WARNING: suspicious RCU usage",
+            ],
+        );
+        assert_eq!(
+            Trouble::of("[  133.5] ata1.01: WARNING: ATAPI DMA disabled for reliability issues.  It can be enabled"),
+            None
+        );
+        assert_eq!(Trouble::of("[    0.0] UBSAN: checks are on"), None);
     }
 }

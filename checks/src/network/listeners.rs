@@ -77,7 +77,8 @@ fn socket(line: &str) -> Option<Listener> {
     if state != if transport == Transport::Tcp { "LISTEN" } else { "UNCONN" } {
         return None;
     }
-    let (_received, _sent) = (words.next()?.parse::<u64>().ok()?, words.next()?.parse::<u64>().ok()?);
+    // A kernel whose count of what waits has wrapped around says less than none.
+    let (_received, _sent) = (words.next()?.parse::<i64>().ok()?, words.next()?.parse::<i64>().ok()?);
     let (local, port) = words.next()?.rsplit_once(':')?;
     words.next()?.strip_suffix(":*")?;
     let (local, interface) = match local.split_once('%') {
@@ -89,7 +90,8 @@ fn socket(line: &str) -> Option<Listener> {
     Some(Listener { transport, address, interface, port: port.parse().ok()?, processes: processes(&users)? })
 }
 
-/// Reads `users:(("sshd",pid=612,fd=3),("systemd",pid=1,fd=62))`, or nothing at all.
+/// Reads `users:(("sshd",pid=612,fd=3),("systemd",pid=1,fd=62))`, which an old iproute writes as
+/// `users:(("sshd",612,3),("systemd",1,62))`; or nothing at all.
 fn processes(users: &str) -> Option<Vec<String>> {
     if users.is_empty() {
         return Some(Vec::new());
@@ -97,7 +99,9 @@ fn processes(users: &str) -> Option<Vec<String>> {
     let inside = users.strip_prefix("users:((\"")?.strip_suffix("))")?;
     let mut names: Vec<String> = Vec::new();
     for holder in inside.split("),(\"") {
-        let (name, _) = holder.split_once("\",pid=")?;
+        let (name, ids) = holder.rsplit_once("\",")?;
+        let (pid, _) = ids.split_once(',')?;
+        pid.strip_prefix("pid=").unwrap_or(pid).parse::<u32>().ok()?;
         if !names.iter().any(|seen| seen == name) {
             names.push(name.to_owned());
         }
@@ -168,5 +172,39 @@ impl Check for SshdListening {
         let words =
             if words.is_empty() { format!("nothing on {} {}", want.transport, want.port) } else { words.join("; ") };
         Verdict::of(holds, want, words)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processes_of_an_old_iproute() {
+        let line =
+            "tcp    LISTEN     0      128       :::22        :::*      users:((\"sshd\",1184,4),(\"systemd\",1,29))";
+        let listener = socket(line).expect("readable");
+        assert_eq!((listener.address.as_str(), listener.port), ("::", 22));
+        assert_eq!(listener.processes, ["sshd", "systemd"]);
+        let line = "udp    UNCONN     0      0          *:68         *:*      users:((\"my client\",901,6),(\"my client\",902,6))";
+        let listener = socket(line).expect("readable");
+        assert_eq!((listener.address.as_str(), listener.port), ("*", 68));
+        assert_eq!(listener.processes, ["my client"]);
+    }
+
+    #[test]
+    fn a_queue_may_hold_less_than_nothing() {
+        let line = "udp UNCONN -1757018048 0 0.0.0.0:9 0.0.0.0:* users:((\"sink\",pid=7,fd=3))";
+        assert_eq!(socket(line).expect("readable").port, 9);
+        assert!(socket(&line.replace("-1757018048", "many")).is_none());
+    }
+
+    #[test]
+    fn processes_without_an_id_are_not_guessed() {
+        for users in
+            ["users:((\"sshd\"))", "users:((\"sshd\",fd=3))", "users:((\"sshd\",pid=,fd=3))", "users:((sshd,1,3))"]
+        {
+            assert!(processes(users).is_none(), "{users}");
+        }
     }
 }

@@ -50,7 +50,8 @@ fn mount(line: &str) -> Result<Mount, Unreadable> {
     let unreadable = || Unreadable::new(format!("not a line of mountinfo: {line}"));
     let (place, what) = line.split_once(" - ").ok_or_else(unreadable)?;
     let at = place.split(' ').nth(4).ok_or_else(unreadable)?;
-    let [kind, source, _options] = what.split(' ').collect::<Vec<_>>()[..] else { return Err(unreadable()) };
+    // The options come last and are not always escaped: older kernels print a CIFS share's name with its blanks.
+    let [kind, source, _options] = what.splitn(3, ' ').collect::<Vec<_>>()[..] else { return Err(unreadable()) };
     Ok(Mount { at: unescaped(at), kind: kind.to_owned(), source: unescaped(source) })
 }
 
@@ -114,5 +115,19 @@ mod tests {
                     2 1 0:2 / /my\\040disk rw shared:3 - zfs rpool/old rw\n\
                     3 1 0:3 / /my\\040disk rw shared:4 - zfs rpool/new rw\n";
         assert_eq!(Mounts::read(text).unwrap().at("/my disk").unwrap().source, "rpool/new");
+    }
+
+    #[test]
+    fn options_may_hold_blanks() {
+        let text = "1 0 0:1 / / rw - zfs rpool/ROOT/debian rw,xattr\n\
+                    2 1 0:2 / /srv/share rw - cifs //host/a\\040share rw,unc=\\\\host\\a share,username=me\n";
+        let mounts = Mounts::read(text).unwrap();
+        let share = mounts.at("/srv/share").unwrap();
+        assert_eq!((share.kind.as_str(), share.source.as_str()), ("cifs", "//host/a share"));
+    }
+
+    #[test]
+    fn a_line_without_options_is_refused() {
+        assert!(Mounts::read("1 0 0:1 / / rw - zfs rpool/ROOT/debian").is_err());
     }
 }
