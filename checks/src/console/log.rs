@@ -59,5 +59,36 @@ fn is_of_a_system(line: &str) -> bool {
         let stamp = stamp.trim_start();
         stamp == "OK" || stamp.trim_end() == "OK" || stamp.parse::<f64>().is_ok()
     });
-    kernel || line.contains("systemd[1]: ") || line.trim_end().ends_with(" login:")
+    // A console that logs in by itself adds to the prompt, or prints none.
+    let login = line.trim_end().ends_with(" login:") || line.contains(" (automatic login)");
+    kernel || login || line.contains("systemd[1]: ") || is_of_alpine(line)
+}
+
+/// With a quiet kernel, the initramfs of Alpine and `OpenRC` name themselves once each.
+fn is_of_alpine(line: &str) -> bool {
+    let line = line.trim_start();
+    let openrc = line.strip_prefix("OpenRC ").is_some_and(|rest| rest.contains(" is starting up Linux "));
+    openrc || line.starts_with("Alpine Init ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_of_a_system;
+
+    #[test]
+    fn lines_of_a_system_are_told_from_those_of_firmware() {
+        for line in [
+            "[    0.000000] Linux version 6.12.5-arch1-1",
+            "[  OK  ] Reached target local-fs.target.",
+            "Alpine Init 3.10.1-r0",
+            "   OpenRC 0.63 is starting up Linux 6.18.44-0-lts (aarch64)",
+            "localhost login: ",
+            "localhost login: root (automatic login)",
+        ] {
+            assert!(is_of_a_system(line), "{line}");
+        }
+        for line in ["BdsDxe: starting Boot0001", "ISOLINUX 6.04 6.04-pre1", "[Bds]Booting", "boot:"] {
+            assert!(!is_of_a_system(line), "{line}");
+        }
+    }
 }

@@ -79,9 +79,17 @@ const PATTERNS: &[(Trouble, &str)] = &[
     (Trouble::InitramfsShell, r"Dropping to a shell!"),
     (Trouble::InitramfsShell, r"^\(initramfs\)|\(initramfs\) *$"),
     (Trouble::InitramfsShell, r"Manually (?:import the pool|mount the filesystem) and exit\."),
-    // mkinitcpio, Alpine's mkinitfs, busybox in any of them.
-    (Trouble::InitramfsShell, r"You are now being dropped into an emergency shell"),
+    // mkinitcpio, its hook for ZFS (which ends the init script, so that no shell follows), Alpine's mkinitfs (which tells
+    // the kernel's log that it failed, but of the shell only the console that is named last), busybox in any of them.
+    (
+        Trouble::InitramfsShell,
+        r"You are (?:now being dropped into an emergency|(?:being )?dropped to a recovery) shell",
+    ),
+    (Trouble::InitramfsShell, r"ERROR: (?:Failed to mount the real root device|Root device mounted successfully, but)"),
+    (Trouble::InitramfsShell, r"Bailing out, you are on your own\. Good luck\."),
+    (Trouble::InitramfsShell, r"ERROR: ZFS: Unable to import pool"),
     (Trouble::InitramfsShell, r"initramfs emergency recovery shell launched"),
+    (Trouble::InitramfsShell, r"\bMounting (?:root|boot media): failed\."),
     (Trouble::InitramfsShell, r"^BusyBox v.* built-in shell \(ash\)"),
     (Trouble::EmergencyMode, r"(?:You are in|Welcome to) (?:emergency|rescue) mode"),
     (Trouble::EmergencyMode, r"(?:Reached target|Started) .*(?:Emergency|Rescue) (?:Mode|Shell)"),
@@ -201,5 +209,26 @@ mod tests {
             None
         );
         assert_eq!(Trouble::of("[    0.0] UBSAN: checks are on"), None);
+    }
+
+    #[test]
+    fn every_way_in_which_an_initramfs_gives_up_is_known() {
+        for line in [
+            "You are now being dropped into an emergency shell.",
+            "You are being dropped to a recovery shell",
+            "ERROR: Failed to mount the real root device.",
+            "ERROR: Root device mounted successfully, but /sbin/init does not exist.",
+            "Bailing out, you are on your own. Good luck.",
+            "ERROR: ZFS: Unable to import pool rpool.",
+            "[    5.320690] Mounting root: failed.",
+            " * Mounting boot media: failed. ",
+        ] {
+            assert_eq!(Trouble::of(line), Some(Trouble::InitramfsShell), "{line}");
+        }
+        for line in
+            [" * Mounting root: ok.", "[    5.320690] Mounting boot media: ok.", ":: mounting '/dev/vda2' on real root"]
+        {
+            assert_eq!(Trouble::of(line), None, "{line}");
+        }
     }
 }

@@ -40,7 +40,7 @@ pub enum DataErrors {
     None,
     /// So many, not listed.
     Count(u64),
-    /// The files and objects that are damaged.
+    /// The files and objects that are damaged; none where it knows of damage, but not of what.
     Files(Vec<String>),
     /// The list cannot be read, for this reason.
     Unavailable(String),
@@ -74,8 +74,21 @@ struct Entry<'a> {
     more: Vec<&'a str>,
 }
 
-const KEYS: [&str; 12] =
-    ["pool", "id", "state", "status", "action", "see", "scan", "scrub", "remove", "checkpoint", "config", "errors"];
+const KEYS: [&str; 13] = [
+    "pool",
+    "id",
+    "state",
+    "status",
+    "action",
+    "see",
+    "scan",
+    "scrub",
+    "remove",
+    "expand",
+    "checkpoint",
+    "config",
+    "errors",
+];
 
 /// A key is told from text that merely holds a colon by its place: no tab and at most a few blanks before it.
 fn key(line: &str) -> Option<(&str, &str)> {
@@ -178,12 +191,42 @@ fn data_errors(pool: &str, entry: &Entry<'_>) -> Result<DataErrors, Unreadable> 
     }
     if entry.value.starts_with("Permanent errors have been detected in the following files") {
         let files = entry.more.iter().map(|line| line.trim()).filter(|line| !line.is_empty());
-        let files: Vec<_> = files.map(str::to_owned).collect();
-        return if files.is_empty() {
-            unreadable("cut off before its damaged files")
-        } else {
-            Ok(DataErrors::Files(files))
-        };
+        // None is named where the damage is in what no longer exists; that an answer is whole is seen before this.
+        return Ok(DataErrors::Files(files.map(str::to_owned).collect()));
     }
     unreadable(&format!("errors that cannot be read: {}", entry.value))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{DataErrors, PoolStatus};
+    use crate::{
+        fact::Fact,
+        probe::{Exit, Output},
+    };
+
+    fn status(scan: &str, errors: &str) -> PoolStatus {
+        let stdout = format!(
+            "  pool: tank\n state: ONLINE\n{scan}config:\n\n\tNAME        STATE     READ WRITE CKSUM\n\ttank        ONLINE       0     0     0\n\t  sda       ONLINE       0     0     0\n\nerrors: {errors}\n"
+        );
+        let (exit, stderr, took) = (Exit::Code(0), String::new(), Duration::ZERO);
+        PoolStatus::parse(&[Output { exit, stdout, stderr, truncated: false, took }]).unwrap()
+    }
+
+    #[test]
+    fn an_expansion_is_not_a_part_of_the_scan_before_it() {
+        let text = "  scan: resilvered 2M in 00:00:01 with 0 errors on Mon Jul 14 23:10:20 2025\n\
+                    expand: expansion of raidz1-0 in progress since Mon Jul 14 23:12:01 2025\n\
+                    \t1G / 2G copied at 100M/s, 50.00% done, 00:00:10 to go\n";
+        let pool = &status(text, "No known data errors").pools[0];
+        assert_eq!(pool.scans, ["resilvered 2M in 00:00:01 with 0 errors on Mon Jul 14 23:10:20 2025"]);
+    }
+
+    #[test]
+    fn damage_of_which_no_file_is_named_is_damage() {
+        let pool = &status("", "Permanent errors have been detected in the following files:\n").pools[0];
+        assert_eq!(pool.errors, [DataErrors::Files(Vec::new())]);
+    }
 }

@@ -69,9 +69,10 @@ fn ills(pool: &Pool) -> Vec<String> {
         match errors {
             DataErrors::None => {}
             DataErrors::Count(count) => ills.push(format!("{count} data errors")),
-            DataErrors::Files(files) => {
-                ills.push(format!("{} damaged: {}", files.len(), files.first().map_or("", String::as_str)));
-            }
+            DataErrors::Files(files) => ills.push(match files.first() {
+                Some(first) => format!("{} damaged: {first}", files.len()),
+                None => "damage known, of no file that is named".to_owned(),
+            }),
             DataErrors::Unavailable(why) => ills.push(format!("data errors not known: {why}")),
         }
     }
