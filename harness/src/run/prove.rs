@@ -65,7 +65,8 @@ pub async fn prove(
         }
     }
     let trials = trials(here, request.untouched);
-    progress(Progress::Forking { forks: trials.len(), at_once, limit });
+    let limit = limit.map(|why| format!(" ({why})")).unwrap_or_default();
+    progress(Progress::Step { about: format!("{} machines, {at_once} at once{limit}", trials.len()) });
     let room = Arc::new(Semaphore::new(at_once));
     let mut going = JoinSet::new();
     let begin = |going: &mut JoinSet<Vec<Tried>>, trial: Trial| {
