@@ -12,6 +12,7 @@ mod manager;
 mod mtu;
 mod name_lookup;
 mod names;
+mod other_sockets;
 mod own_name;
 mod pins;
 mod proxies;
@@ -35,6 +36,7 @@ pub use listen_rule::{ListenRule, Transport};
 pub use listeners::{Listener, Listeners};
 pub use manager::{Manager, Managers};
 pub use names::{HostsLine, Names, ResolvConf};
+pub use other_sockets::{OtherSocket, OtherSockets};
 pub use pins::{Pin, Pins};
 pub use proxies::Proxies;
 pub use resolver::Resolver;
@@ -58,7 +60,7 @@ pub struct Expected {
     /// Whether IPv6 is on, with a link-local address on every card that is up, or off everywhere.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ipv6: Option<bool>,
-    /// All that may listen, each as `tcp|udp|sctp|vsock PORT [PROCESS] [loopback]` or `packet|raw PROCESS`.
+    /// All that may listen, each as `tcp|udp PORT [PROCESS] [loopback]`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub listeners: Option<Vec<ListenRule>>,
     /// Where nsswitch.conf looks up hosts, as in `files dns`.
@@ -70,6 +72,10 @@ pub struct Expected {
     /// The longest packet that a card takes, in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mtu: Option<u32>,
+    /// All that may hold a socket of another kind, each as `packet PROCESS`, `raw PROCESS`, `sctp PORT PROCESS` or
+    /// `vsock PORT PROCESS`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub other_sockets: Option<Vec<String>>,
     /// Whether the machine's own name has to come to the machine itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub own_name: Option<bool>,
@@ -111,6 +117,7 @@ pub static CHECKS: &[&dyn AnyCheck] = &[
     &mtu::MtuAsExpected,
     &addressing::NamesAsExpected,
     &manager::OneManager,
+    &other_sockets::OtherSocketsExpected,
     &own_name::OwnNameResolves,
     &pins::PinsExpected,
     &proxies::ProxiesExpected,

@@ -23,7 +23,7 @@ impl Fact for Bpf {
 
     fn probes() -> Vec<Probe> {
         let probe = Probe::root(["python3", "-I", "-c", include_str!("bpf.py")]);
-        vec![probe.touches().limit(Duration::from_secs(60))]
+        vec![probe.touches().limit(Duration::from_mins(2))]
     }
 
     fn parse(out: &[Output]) -> Result<Self, Unreadable> {

@@ -29,7 +29,7 @@ impl Fact for Tunnel {
 
     fn probes() -> Vec<Probe> {
         let probe = Probe::root(["sh", "-c", include_str!("handshake.sh")]);
-        vec![probe.touches().limit(Duration::from_secs(60))]
+        vec![probe.touches().limit(Duration::from_mins(2))]
     }
 
     fn parse(out: &[Output]) -> Result<Self, Unreadable> {

@@ -12,8 +12,7 @@ use crate::{
 
 use super::{ListenRule, Transport};
 
-/// Every socket that takes what comes: those of TCP, SCTP and vsock that listen, and all of UDP, raw IP and packets that are
-/// not connected.
+/// Every listening TCP socket and every unconnected UDP socket, of IPv4 and IPv6.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listeners(pub Vec<Listener>);
 
@@ -26,8 +25,8 @@ pub struct Listener {
     pub address: String,
     /// The interface it is bound to.
     pub interface: Option<String>,
-    /// The port; 0 where the transport has none.
-    pub port: u32,
+    /// The port.
+    pub port: u16,
     /// The processes that hold it, each name once; none if the kernel itself does (NFS, `WireGuard`).
     pub processes: Vec<String>,
 }
@@ -44,12 +43,7 @@ impl Listener {
 impl fmt::Display for Listener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let by = if self.processes.is_empty() { "the kernel".to_owned() } else { self.processes.join("+") };
-        match (self.transport, &self.interface) {
-            (Transport::Packet, Some(interface)) => write!(f, "packet {by} on {interface}"),
-            (Transport::Packet, None) => write!(f, "packet {by} on any interface"),
-            (Transport::Raw, _) => write!(f, "raw {by} for {}", self.address),
-            (transport, _) => write!(f, "{transport} {} {by} on {}", self.port, self.address),
-        }
+        write!(f, "{} {} {by} on {}", self.transport, self.port, self.address)
     }
 }
 
@@ -57,7 +51,7 @@ impl Fact for Listeners {
     const ID: &'static str = "network.listeners";
 
     fn probes() -> Vec<Probe> {
-        vec![Probe::root(["ss", "-H", "-l", "-n", "-p", "-t", "-u", "-w", "-0", "-S", "--vsock"])]
+        vec![Probe::root(["ss", "-H", "-l", "-n", "-t", "-u", "-p"])]
     }
 
     fn parse(out: &[Output]) -> Result<Self, Unreadable> {
@@ -78,44 +72,21 @@ impl Fact for Listeners {
 /// Reads `tcp LISTEN 0 128 127.0.0.53%lo:53 0.0.0.0:* users:(("systemd-resolve",pid=397,fd=15))`.
 fn socket(line: &str) -> Option<Listener> {
     let mut words = line.split_whitespace();
-    let transport = transport(words.next()?)?;
-    let listens = matches!(transport, Transport::Tcp | Transport::Sctp | Transport::Vsock);
-    if words.next()? != if listens { "LISTEN" } else { "UNCONN" } {
+    let transport: Transport = words.next()?.parse().ok()?;
+    let state = words.next()?;
+    if state != if transport == Transport::Tcp { "LISTEN" } else { "UNCONN" } {
         return None;
     }
     let (_received, _sent) = (words.next()?.parse::<u64>().ok()?, words.next()?.parse::<u64>().ok()?);
     let (local, port) = words.next()?.rsplit_once(':')?;
-    words.next().filter(|peer| *peer == "*" || peer.ends_with(":*"))?;
-    let users = words.collect::<Vec<_>>().join(" ");
-    let processes = processes(&users)?;
-    if transport == Transport::Packet {
-        // The place of the address has the protocol of the link, and that of the port the interface.
-        let interface = (port != "*").then(|| port.to_owned());
-        return Some(Listener { transport, address: local.to_owned(), interface, port: 0, processes });
-    }
+    words.next()?.strip_suffix(":*")?;
     let (local, interface) = match local.split_once('%') {
         Some((local, interface)) => (local, Some(interface.trim_end_matches(']').to_owned())),
         None => (local, None),
     };
     let address = local.trim_start_matches('[').trim_end_matches(']').to_owned();
-    if transport == Transport::Raw {
-        // The place of the port has the IP protocol.
-        return Some(Listener { transport, address: format!("protocol {port}"), interface, port: 0, processes });
-    }
-    Some(Listener { transport, address, interface, port: port.parse().ok()?, processes })
-}
-
-/// The transport by ss's word; it has one for some of the protocols of raw sockets alone.
-fn transport(word: &str) -> Option<Transport> {
-    Some(match word {
-        "tcp" => Transport::Tcp,
-        "udp" => Transport::Udp,
-        "sctp" => Transport::Sctp,
-        "v_str" | "v_dgr" | "v_seq" => Transport::Vsock,
-        "p_raw" | "p_dgr" => Transport::Packet,
-        "raw" | "icmp6" | "???" => Transport::Raw,
-        _ => return None,
-    })
+    let users = words.collect::<Vec<_>>().join(" ");
+    Some(Listener { transport, address, interface, port: port.parse().ok()?, processes: processes(&users)? })
 }
 
 /// Reads `users:(("sshd",pid=612,fd=3),("systemd",pid=1,fd=62))`, or nothing at all.
@@ -144,7 +115,7 @@ impl Check for ListenersExpected {
     fn about(&self) -> &About {
         &About {
             id: "network.listeners-expected",
-            demand: "nothing listens by TCP, UDP, SCTP or vsock, and nothing takes raw packets, but what is expected",
+            demand: "nothing listens on TCP or UDP but what is expected",
             remedy: "disable the unit that opens the socket (`systemctl disable --now NAME.socket NAME.service`), or expect it",
             key: "network.listeners",
             cost: Cost::Quick,

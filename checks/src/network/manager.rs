@@ -15,7 +15,10 @@ use crate::{
 };
 
 /// Processes come and go while they are read, so what is no longer there is passed over.
-const SCRIPT: &str = "grep -ashH '' /proc/[0-9]*/stat /run/network/ifstate /run/ifstate; echo end";
+const SCRIPT: &str =
+    "grep -asHoE '^([0-9]+ \\(.*\\) [A-Za-z] [0-9]+|[^ =]+=.*)' /proc/[0-9]*/stat /run/network/ifstate \
+/run/ifstate
+echo end";
 
 /// A program that configures network interfaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]

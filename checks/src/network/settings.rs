@@ -15,7 +15,10 @@ use crate::{
 const SCRIPT: &str = "cd /proc/sys/net && exec grep -aH '' core/bpf_jit_harden core/default_qdisc \
 ipv4/icmp_echo_ignore_all ipv4/icmp_echo_ignore_broadcasts ipv4/icmp_ignore_bogus_error_responses ipv4/ip_forward \
 ipv4/ip_nonlocal_bind ipv4/ip_unprivileged_port_start ipv4/tcp_congestion_control ipv4/tcp_rfc1337 \
-ipv4/tcp_syncookies ipv4/tcp_timestamps ipv4/conf/*/[a-z]* ipv6/conf/*/accept_ra ipv6/conf/*/accept_redirects \
+ipv4/tcp_syncookies ipv4/tcp_timestamps ipv4/conf/*/accept_local ipv4/conf/*/accept_redirects \
+ipv4/conf/*/accept_source_route ipv4/conf/*/arp_announce ipv4/conf/*/arp_filter ipv4/conf/*/arp_ignore \
+ipv4/conf/*/forwarding ipv4/conf/*/log_martians ipv4/conf/*/proxy_arp ipv4/conf/*/rp_filter \
+ipv4/conf/*/secure_redirects ipv4/conf/*/send_redirects ipv6/conf/*/accept_ra ipv6/conf/*/accept_redirects \
 ipv6/conf/*/accept_source_route ipv6/conf/*/addr_gen_mode ipv6/conf/*/autoconf ipv6/conf/*/disable_ipv6 \
 ipv6/conf/*/forwarding ipv6/conf/*/use_tempaddr";
 
