@@ -2,11 +2,10 @@
 //!
 //! Routes are read from /proc, since one grep of two files is cheaper than a second and a third `ip`.
 
-use std::fmt;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Interface;
 use crate::{
     check::{About, Check, Cost, Need},
     expect::Expectation,
@@ -32,19 +31,6 @@ pub struct Addressing {
     pub default_routes: Vec<DefaultRoute>,
 }
 
-/// One interface.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Interface {
-    /// Its name.
-    pub name: String,
-    /// Whether it is up and has a carrier.
-    pub up: bool,
-    /// Whether a device is behind it, rather than the kernel alone (a bridge, a tunnel, the loopback).
-    pub hardware: bool,
-    /// Its usable addresses that are good beyond the link (scope global, or IPv6 site), as `ADDRESS/PREFIX`.
-    pub global: Vec<String>,
-}
-
 /// A default route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DefaultRoute {
@@ -64,70 +50,20 @@ pub enum Naming {
     Predictable,
 }
 
-#[derive(Deserialize)]
-struct Link {
-    ifname: String,
-    flags: Vec<String>,
-    #[serde(rename = "link_type")]
-    medium: String,
-    linkinfo: Option<LinkInfo>,
-    addr_info: Vec<Address>,
-}
-
-#[derive(Deserialize)]
-struct LinkInfo {
-    info_kind: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Address {
-    local: String,
-    prefixlen: u8,
-    scope: String,
-    #[serde(default)]
-    tentative: bool,
-    #[serde(default)]
-    dadfailed: bool,
-    #[serde(default)]
-    deprecated: bool,
-}
-
 impl Fact for Addressing {
     const ID: &'static str = "network.addressing";
 
     fn probes() -> Vec<Probe> {
-        vec![Probe::root(["ip", "-d", "-j", "addr"]), Probe::root(["grep", "-aH", "", ROUTE, ROUTE6])]
+        vec![Interface::probe(), Probe::root(["grep", "-aH", "", ROUTE, ROUTE6])]
     }
 
     fn parse(out: &[Output]) -> Result<Self, Unreadable> {
-        let links: Vec<Link> =
-            serde_json::from_str(out[0].ok()?).map_err(|error| Unreadable::new(format!("ip addr: {error}")))?;
-        if links.is_empty() {
-            return Err(Unreadable::new("ip addr: no interface at all, not even the loopback"));
-        }
+        let interfaces = Interface::read(&out[0])?;
         let files = Files::parse(&out[1], &[ROUTE, ROUTE6])?;
         let table = files.lines(ROUTE).ok_or_else(|| Unreadable::new(format!("{ROUTE}: no such file")))?;
         let mut default_routes = default_routes(table)?;
         default_routes.extend(default_routes6(files.lines(ROUTE6).unwrap_or_default())?);
-        Ok(Self { interfaces: links.into_iter().map(Interface::from).collect(), default_routes })
-    }
-}
-
-impl From<Link> for Interface {
-    fn from(link: Link) -> Self {
-        let flag = |name: &str| link.flags.iter().any(|flag| flag == name);
-        let virtual_kind = link.linkinfo.as_ref().is_some_and(|info| info.info_kind.is_some());
-        let usable = link
-            .addr_info
-            .iter()
-            .filter(|address| matches!(address.scope.as_str(), "global" | "site"))
-            .filter(|address| !address.tentative && !address.dadfailed && !address.deprecated);
-        Self {
-            up: flag("UP") && flag("LOWER_UP"),
-            hardware: link.medium == "ether" && !virtual_kind,
-            global: usable.map(|address| format!("{}/{}", address.local, address.prefixlen)).collect(),
-            name: link.ifname,
-        }
+        Ok(Self { interfaces, default_routes })
     }
 }
 
@@ -177,14 +113,6 @@ impl Addressing {
     fn address_for(&self, route: &DefaultRoute) -> Option<&str> {
         let by = self.interfaces.iter().find(|interface| interface.name == route.interface && interface.up)?;
         by.global.iter().find(|address| address.contains(':') == route.v6).map(String::as_str)
-    }
-}
-
-impl fmt::Display for Interface {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = if self.up { "up" } else { "down" };
-        let addresses = if self.global.is_empty() { "no global address".to_owned() } else { self.global.join(" ") };
-        write!(f, "{} {state}, {addresses}", self.name)
     }
 }
 
