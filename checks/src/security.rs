@@ -44,7 +44,7 @@ pub use package_sources::{Address, PackageSources};
 pub use permissions::{Mode, Permissions, PermissionsError};
 pub use sshd::{RootLogin, SshdSettings};
 pub use sshd_match::{MatchBlock, SshdMatch};
-pub use sudoers::Sudoers;
+pub use sudoers::{Sudoers, SudoersFiles};
 pub use sysctls::Sysctls;
 
 /// The account that kverify's own seed makes: what is its is not judged.

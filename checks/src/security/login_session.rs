@@ -2,6 +2,8 @@
 //!
 //! The files that set them override each other; so somebody is logged in, and asked.
 
+use std::time::Duration;
+
 use crate::{
     check::{About, Check, Cost, Need},
     expect::Expectation,
@@ -45,7 +47,7 @@ pub struct LoginSession {
 
 impl LoginSession {
     pub(super) fn probe() -> Probe {
-        Probe::root(["sh", "-c", SCRIPT]).touches()
+        Probe::root(["sh", "-c", SCRIPT]).limit(Duration::from_mins(1)).touches()
     }
 
     /// Reads what the script says.

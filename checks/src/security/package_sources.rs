@@ -3,6 +3,8 @@
 mod apt;
 mod dnf;
 
+use std::time::Duration;
+
 use crate::{
     check::{About, Check, Cost, Need},
     expect::Expectation,
@@ -20,7 +22,8 @@ if command -v apt-config >/dev/null; then
   echo '= apt'
   lines /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources
   echo '= settings'
-  printf '%s\n' "$settings" | grep -aiE '^(acquire|apt::(get::allow|authentication|sandbox)|dir::etc|dir )' | sed 's|://[^/@[:space:]]*@|://|'
+  printf '%s\n' "$settings" | grep -aiE '^(acquire|apt::get::allow|dir::etc|dir )' |
+    grep -aivE '^acquire::(changelogs|compressiontypes|indextargets|languages|snapshots)' | sed 's|://[^/@[:space:]]*@|://|'
   echo '= keys'
   find /etc/apt/trusted.gpg /etc/apt/trusted.gpg.d /etc/apt/keyrings ! -type d -print 2>/dev/null
 elif [ -d /etc/yum.repos.d ]; then
@@ -56,7 +59,7 @@ impl Fact for PackageSources {
     const ID: &'static str = "security.package-sources";
 
     fn probes() -> Vec<Probe> {
-        vec![Probe::root(["sh", "-c", SCRIPT])]
+        vec![Probe::root(["sh", "-c", SCRIPT]).limit(Duration::from_mins(1))]
     }
 
     fn parse(out: &[Output]) -> Result<Self, Unreadable> {

@@ -1,5 +1,7 @@
 //! Who may do what by sudo, as sudo's own tools resolve aliases and the files that are included.
 
+use std::time::Duration;
+
 use crate::{
     check::{About, Check, Cost, Need},
     expect::Expectation,
@@ -9,9 +11,10 @@ use crate::{
     seal::some,
 };
 
-/// Prints the rules with their aliases resolved, one to a line, what visudo complains of, and permissions.
-const SCRIPT: &str = r#"rules=$(cvtsudoers -e -f sudoers /etc/sudoers) || exit
-printf '%s\n' '= rules' "$rules" '= checked'
+/// Prints the rules with their aliases resolved, one to a line, what visudo complains of, and permissions. Rules are not
+/// told of files that are not valid.
+const SCRIPT: &str = r#"if rules=$(cvtsudoers -e -f sudoers /etc/sudoers); then printf '= rules\n%s\n' "$rules"; else echo '= no rules'; fi
+echo '= checked'
 visudo -c 2>&1
 echo "= status $?"
 find /etc/sudoers /etc/sudoers.d ! -type d -printf '%m %u:%g %p\n'
@@ -21,24 +24,17 @@ const SEEDED_RULE: &str = "kverify ALL = (ALL) NOPASSWD: ALL";
 /// What sudo itself has always asked of its files.
 const MODES: [&str; 2] = ["440", "400"];
 
-/// What sudo lets whom do, and how its files are.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sudoers {
-    /// The rules, as sudo writes them, and those defaults that ask no password.
-    pub rules: Vec<String>,
-    /// What visudo complains of; `None` if it finds all well.
-    pub complaint: Option<String>,
-    /// Each file with its mode, owner and group before it.
-    pub files: Vec<String>,
+fn probe() -> Probe {
+    Probe::root(["sh", "-c", SCRIPT]).limit(Duration::from_mins(1))
 }
+
+/// What sudo lets whom do: its rules as it writes them itself, and those defaults that ask no password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sudoers(pub Vec<String>);
 
 impl Sudoers {
     fn read(text: &str) -> Option<Self> {
-        let rest = text.strip_prefix("= rules\n")?;
-        let (rules, rest) = rest.split_once("= checked\n")?;
-        let (checked, rest) = rest.split_once("= status ")?;
-        let (status, rest) = rest.split_once('\n')?;
-        let files = rest.strip_suffix("end\n")?;
+        let (rules, _) = text.strip_prefix("= rules\n")?.split_once("= checked\n")?;
         let rules = rules.replace("\\\n", " ");
         let mut found = Vec::new();
         for line in rules.lines() {
@@ -49,9 +45,7 @@ impl Sudoers {
                 found.push(line);
             }
         }
-        let wrong = || checked.lines().find(|line| !line.ends_with("parsed OK")).unwrap_or("visudo gives no reason");
-        let complaint = (status != "0").then(|| wrong().trim().to_owned());
-        Some(Self { rules: found, complaint, files: files.lines().map(str::to_owned).collect() })
+        Some(Self(found))
     }
 }
 
@@ -59,16 +53,49 @@ impl Fact for Sudoers {
     const ID: &'static str = "security.sudoers";
 
     fn probes() -> Vec<Probe> {
-        vec![Probe::root(["sh", "-c", SCRIPT])]
+        vec![probe()]
     }
 
     fn parse(out: &[Output]) -> Result<Self, Unreadable> {
-        let text = out[0].ok()?;
-        let sudoers = Self::read(text).ok_or_else(|| Unreadable::new("sudo's tools did not answer to the end"))?;
-        if sudoers.files.is_empty() {
-            return Err(Unreadable::new("/etc/sudoers: permissions are not told"));
-        }
-        Ok(sudoers)
+        let said = out[0].stderr.lines().find(|line| !line.trim().is_empty()).unwrap_or("no reason is given");
+        Self::read(out[0].ok()?).ok_or_else(|| Unreadable::new(format!("cvtsudoers tells no rules: {said}")))
+    }
+}
+
+/// How sudo's files are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SudoersFiles {
+    /// What visudo complains of; `None` if it finds all well.
+    pub complaint: Option<String>,
+    /// Each file with its mode, owner and group before it.
+    pub files: Vec<String>,
+}
+
+impl SudoersFiles {
+    fn read(text: &str) -> Option<Self> {
+        let (checked, rest) = text.split_once("= checked\n")?.1.split_once("= status ")?;
+        let (status, files) = rest.strip_suffix("end\n")?.split_once('\n')?;
+        let wrong = || checked.lines().find(|line| !line.ends_with("parsed OK")).unwrap_or("visudo gives no reason");
+        let complaint = match status {
+            "0" => None,
+            // No program of that name, or none that can be started.
+            "126" | "127" => return None,
+            _ => Some(wrong().trim().to_owned()),
+        };
+        let files: Vec<_> = files.lines().map(str::to_owned).collect();
+        (!files.is_empty()).then_some(Self { complaint, files })
+    }
+}
+
+impl Fact for SudoersFiles {
+    const ID: &'static str = "security.sudoers-files";
+
+    fn probes() -> Vec<Probe> {
+        vec![probe()]
+    }
+
+    fn parse(out: &[Output]) -> Result<Self, Unreadable> {
+        Self::read(out[0].ok()?).ok_or_else(|| Unreadable::new("visudo or find did not tell of sudo's files"))
     }
 }
 
@@ -95,8 +122,8 @@ impl Check for SudoRulesAsDeclared {
     }
 
     fn judge(&self, got: &Sudoers, want: &Vec<String>) -> Verdict {
-        let stray: Vec<_> = got.rules.iter().filter(|rule| !want.contains(rule)).cloned().collect();
-        let none = format!("{} rules, all declared", got.rules.len());
+        let stray: Vec<_> = got.0.iter().filter(|rule| !want.contains(rule)).cloned().collect();
+        let none = format!("{} rules, all declared", got.0.len());
         Verdict::of(stray.is_empty(), format_args!("at most {}", want.join("; ")), some(&stray, &none))
     }
 }
@@ -105,7 +132,7 @@ impl Check for SudoRulesAsDeclared {
 pub struct SudoersValid;
 
 impl Check for SudoersValid {
-    type Fact = Sudoers;
+    type Fact = SudoersFiles;
     type Want = ();
 
     fn about(&self) -> &About {
@@ -123,7 +150,7 @@ impl Check for SudoersValid {
         (image.security.sudoers_valid == Some(true)).then_some(())
     }
 
-    fn judge(&self, got: &Sudoers, (): &()) -> Verdict {
+    fn judge(&self, got: &SudoersFiles, (): &()) -> Verdict {
         let well = |file: &&String| MODES.iter().any(|mode| file.starts_with(&format!("{mode} root:root ")));
         let ill = got.files.iter().filter(|file| !well(file)).cloned();
         let ill: Vec<_> = got.complaint.iter().cloned().chain(ill).collect();
@@ -134,22 +161,31 @@ impl Check for SudoersValid {
 
 #[cfg(test)]
 mod tests {
-    use super::Sudoers;
+    use super::{Sudoers, SudoersFiles};
+
+    const CHECKED: &str = "= checked\n/etc/sudoers: parsed OK\n= status 0\n440 root:root /etc/sudoers\nend\n";
 
     #[test]
     fn rules_are_put_on_one_line_and_the_seeds_is_not_told() {
         let said = "= rules\nDefaults env_reset\nDefaults:backup !authenticate\n\nroot ALL = (ALL : ALL) ALL\n\n\
-                    alice, bob ALL = (root) NOPASSWD: /bin/*,\\\n    /usr/bin/id\n\nkverify ALL = (ALL) NOPASSWD: ALL\n\
-                    = checked\n/etc/sudoers: parsed OK\n= status 0\n440 root:root /etc/sudoers\nend\n";
-        let sudoers = Sudoers::read(said).unwrap();
+                    alice, bob ALL = (root) NOPASSWD: /bin/*,\\\n    /usr/bin/id\n\nkverify ALL = (ALL) NOPASSWD: ALL\n";
         let rules = [
             "Defaults:backup !authenticate",
             "root ALL = (ALL : ALL) ALL",
             "alice, bob ALL = (root) NOPASSWD: /bin/*, /usr/bin/id",
         ];
-        assert_eq!(sudoers.rules, rules);
-        assert_eq!(sudoers.complaint, None);
-        assert_eq!(sudoers.files, ["440 root:root /etc/sudoers"]);
-        assert_eq!(Sudoers::read("= rules\n= checked\n"), None);
+        assert_eq!(Sudoers::read(&format!("{said}{CHECKED}")).unwrap().0, rules);
+        assert_eq!(Sudoers::read(&format!("= no rules\n{CHECKED}")), None);
+    }
+
+    #[test]
+    fn files_are_told_though_rules_are_not() {
+        let read = |text: &str| SudoersFiles::read(&format!("= no rules\n{text}"));
+        assert_eq!(read(CHECKED).unwrap().files, ["440 root:root /etc/sudoers"]);
+        assert_eq!(read(CHECKED).unwrap().complaint, None);
+        let wrong = CHECKED.replace("status 0", "status 1").replace("parsed OK", "syntax error");
+        assert_eq!(read(&wrong).unwrap().complaint.as_deref(), Some("/etc/sudoers: syntax error"));
+        assert_eq!(read(&CHECKED.replace("status 0", "status 127")), None);
+        assert_eq!(read(&CHECKED.replace("440 root:root /etc/sudoers\n", "")), None);
     }
 }
