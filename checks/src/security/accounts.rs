@@ -166,3 +166,30 @@ impl Fact for Accounts {
         reader.end().ok_or_else(missing)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Account, Password, Reader};
+
+    fn read(lines: &[&str]) -> Option<Vec<Account>> {
+        let mut reader = Reader::default();
+        for line in lines {
+            reader.line(&line.split(':').collect::<Vec<_>>()).ok()?;
+        }
+        reader.end().map(|all| all.accounts)
+    }
+
+    #[test]
+    fn shadow_counts_only_for_those_that_point_at_it() {
+        let group = "/etc/group:root:shadow:0:";
+        let root = "/etc/passwd:root:shadow:0:0:/bin/sh";
+        let accounts =
+            read(&[root, "/etc/passwd:a:empty:1:1:", "/etc/shadow:root:hash-6", "/etc/shadow:a:hash-y", group]);
+        let passwords: Vec<_> = accounts.unwrap().into_iter().map(|account| account.password).collect();
+        assert_eq!(passwords, [Password::Hash("6".to_owned()), Password::Empty]);
+        assert_eq!(read(&[root, "/etc/shadow:b:locked", group]).unwrap()[0].password, Password::Locked);
+        assert_eq!(read(&[root, "/etc/shadow:root:locked"]), None, "no group");
+        assert_eq!(read(&[root, "/etc/shadow:root:odd", group]), None);
+        assert_eq!(read(&[root, "/etc/shadow:root:locked", "/etc/shadow:root:locked", group]), None);
+    }
+}

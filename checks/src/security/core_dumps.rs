@@ -15,12 +15,10 @@ use crate::{
 /// the file that counts last.
 const SCRIPT: &str = r"echo pattern $(cat /proc/sys/kernel/core_pattern)
 if command -v systemctl >/dev/null; then echo services $(systemctl show --property=DefaultLimitCORESoft --value); fi
-storage=$(for folder in /usr/lib /run /etc; do
-  [ $folder = /usr/lib ] || grep -Ehs '^[[:space:]]*Storage[[:space:]]*=' $folder/systemd/coredump.conf
-done
-cat /usr/lib/systemd/coredump.conf.d/*.conf /run/systemd/coredump.conf.d/*.conf /etc/systemd/coredump.conf.d/*.conf 2>/dev/null |
-  grep -E '^[[:space:]]*Storage[[:space:]]*=')
-echo storage $(printf '%s\n' $storage | tail -n 1 | cut -d= -f2)
+storage=$(cd / && cat usr/lib/systemd/coredump.conf run/systemd/coredump.conf etc/systemd/coredump.conf \
+  usr/lib/systemd/coredump.conf.d/*.conf run/systemd/coredump.conf.d/*.conf etc/systemd/coredump.conf.d/*.conf 2>/dev/null |
+  grep -E '^[[:space:]]*Storage[[:space:]]*=' | tail -n 1 | cut -d= -f2)
+echo storage $storage
 echo end";
 
 /// What becomes of a program's memory when it crashes.

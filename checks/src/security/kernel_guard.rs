@@ -171,3 +171,21 @@ impl Check for ModuleSignaturesAsDeclared {
         got.signed_modules.map(Into::into)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{KernelGuard, KernelLockdownAsDeclared, Lockdown, ModuleSignaturesAsDeclared};
+    use crate::Check;
+
+    #[test]
+    fn secure_boot_may_tighten_what_is_declared() {
+        let (lockdown, signed_modules) = (Some(Lockdown::Integrity), Some(true));
+        for secure_boot in [true, false] {
+            let guard = KernelGuard { lockdown, signed_modules, secure_boot };
+            assert_eq!(KernelLockdownAsDeclared.judge(&guard, &Lockdown::None).holds, secure_boot);
+            assert_eq!(ModuleSignaturesAsDeclared.judge(&guard, &false).holds, secure_boot);
+            assert!(KernelLockdownAsDeclared.judge(&guard, &Lockdown::Integrity).holds);
+            assert!(!KernelLockdownAsDeclared.judge(&guard, &Lockdown::Confidentiality).holds);
+        }
+    }
+}
