@@ -122,7 +122,7 @@ pub static CHECKS: &[&dyn AnyCheck] = &[
 ];
 
 /// Whether a list of names, with `*` for any part, has one that matches.
-fn allows(list: &[String], name: &str) -> bool {
+pub(crate) fn allows(list: &[String], name: &str) -> bool {
     list.iter().any(|pattern| matches(pattern, name))
 }
 
@@ -133,7 +133,7 @@ fn matches(pattern: &str, name: &str) -> bool {
 }
 
 /// What was found, shortly: the first few, and how many more.
-fn some(found: &[String], none: &str) -> String {
+pub(crate) fn some(found: &[String], none: &str) -> String {
     const SHOWN: usize = 4;
     match found {
         [] => none.to_owned(),

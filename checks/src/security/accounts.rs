@@ -1,37 +1,50 @@
-//! The accounts of /etc/passwd and /etc/shadow, without their password hashes.
+//! The accounts and groups of /etc/passwd, /etc/shadow and /etc/group, without their password hashes.
 //!
 //! The hashes must not get into evidence, so awk turns each into a class while still in the guest.
 
-use toml::Value;
+mod groups;
+mod identities;
+mod passwords;
+mod system;
 
 use crate::{
-    check::{About, Check, Cost, Need},
-    expect::Expectation,
     fact::{Fact, Unreadable},
-    outcome::Verdict,
     probe::{Output, Probe},
 };
 
+pub(super) use groups::PrivilegedGroupsAsDeclared;
+pub(super) use identities::{AccountsUnique, UidZeroAsExpected};
+pub(super) use passwords::{NoEmptyPasswords, PasswordHashesStrong};
+pub(super) use system::SystemAccountsLocked;
+
 const PASSWD: &str = "/etc/passwd";
 const SHADOW: &str = "/etc/shadow";
-/// Prints `FILE NAME CLASS UID` of each line, with `-` for the uid of a line of shadow. What has no class of its own is
-/// `odd`, and nothing of the field is shown.
+const GROUP: &str = "/etc/group";
+/// Prints `FILE:NAME:CLASS` of each line, then of passwd `UID:GID:SHELL`, of group `GID:MEMBERS`. Of a hash the class
+/// tells the scheme; what has no class of its own is `odd`, and nothing of the field is shown.
 const CLASSES: &str = r#"function class(p) {
   if (p == "") return "empty"
   if (p == "x") return "shadow"
   if (p ~ /^[!*]/) return "locked"
-  if (p ~ /^[$_]/ || length(p) == 13) return "hash"
+  if (p ~ /^[$][0-9a-z]+[$,]/) { split(p, part, /[$,]/); return "hash-" part[2] }
+  if (p ~ /^_/) return "hash-bsdi"
+  if (length(p) == 13) return "hash-des"
   return "odd"
 }
-{
-  p = FILENAME == "/etc/passwd"
-  if (NF != (p ? 7 : 9)) { print FILENAME, "line", FNR, "malformed"; next }
-  print FILENAME, $1, class($2), p ? $3 : "-"
-}"#;
+BEGIN { fields["/etc/passwd"] = 7; fields["/etc/shadow"] = 9; fields["/etc/group"] = 4; OFS = ":" }
+NF != fields[FILENAME] { print FILENAME, "line " FNR " malformed"; next }
+FILENAME == "/etc/passwd" { print FILENAME, $1, class($2), $3, $4, $7; next }
+FILENAME == "/etc/group" { print FILENAME, $1, class($2), $3, $4; next }
+{ print FILENAME, $1, class($2) }"#;
 
-/// Every account.
+/// Every account and every group.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Accounts(pub Vec<Account>);
+pub struct Accounts {
+    /// The accounts, in the order of the file.
+    pub accounts: Vec<Account>,
+    /// The groups, in the order of the file.
+    pub groups: Vec<Group>,
+}
 
 /// One account.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,142 +53,143 @@ pub struct Account {
     pub name: String,
     /// Its number.
     pub uid: u32,
+    /// The number of its own group.
+    pub gid: u32,
     /// What stands where its password is looked for.
     pub password: Password,
+    /// What a login starts; nothing stands for /bin/sh.
+    pub shell: String,
+}
+
+/// One group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// Its name.
+    pub name: String,
+    /// Its number.
+    pub gid: u32,
+    /// The accounts that it names; those whose own group it is are not among them.
+    pub members: Vec<String>,
 }
 
 /// What stands in a password field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Password {
     /// Nothing: no password is asked.
     Empty,
-    /// The hash of one.
-    Hash,
+    /// The hash of one, by this scheme: what stands between its first dollar signs, `des` or `bsdi`.
+    Hash(String),
     /// Something that no password can match.
     Locked,
+}
+
+impl Password {
+    /// Reads a class; `None` where the password is looked for in shadow.
+    fn read(class: &str) -> Result<Option<Self>, ()> {
+        match (class, class.strip_prefix("hash-")) {
+            ("empty", _) => Ok(Some(Self::Empty)),
+            ("locked", _) => Ok(Some(Self::Locked)),
+            ("shadow", _) => Ok(None),
+            (_, Some(scheme)) if !scheme.is_empty() => Ok(Some(Self::Hash(scheme.to_owned()))),
+            _ => Err(()),
+        }
+    }
+}
+
+/// Those lines that are read so far.
+#[derive(Default)]
+struct Reader {
+    accounts: Vec<(Account, bool)>,
+    groups: Vec<Group>,
+    shadow: Vec<(String, Password)>,
+}
+
+impl Reader {
+    fn line(&mut self, fields: &[&str]) -> Result<(), ()> {
+        let number = |text: &str| text.parse::<u32>().map_err(drop);
+        match *fields {
+            [_, "", ..] => Err(()),
+            [PASSWD, name, class, uid, gid, shell] => {
+                let password = Password::read(class)?;
+                let shadowed = password.is_none();
+                // One that points at shadow and has no line there can't be logged in to by password.
+                let password = password.unwrap_or(Password::Locked);
+                let (uid, gid) = (number(uid)?, number(gid)?);
+                let account = Account { name: name.to_owned(), uid, gid, password, shell: shell.to_owned() };
+                self.accounts.push((account, shadowed));
+                Ok(())
+            }
+            [SHADOW, name, class] => {
+                if self.shadow.iter().any(|(seen, _)| seen == name) {
+                    return Err(());
+                }
+                self.shadow.push((name.to_owned(), Password::read(class)?.ok_or(())?));
+                Ok(())
+            }
+            [GROUP, name, _, gid, members] => {
+                let members = members.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
+                self.groups.push(Group { name: name.to_owned(), gid: number(gid)?, members });
+                Ok(())
+            }
+            _ => Err(()),
+        }
+    }
+
+    fn end(mut self) -> Option<Accounts> {
+        for (account, shadowed) in &mut self.accounts {
+            if let (true, Some((_, password))) = (*shadowed, self.shadow.iter().find(|(name, _)| *name == account.name))
+            {
+                account.password = password.clone();
+            }
+        }
+        let accounts: Vec<_> = self.accounts.into_iter().map(|(account, _)| account).collect();
+        let root = accounts.iter().any(|account| account.uid == 0);
+        let all = root && !self.shadow.is_empty() && !self.groups.is_empty();
+        all.then_some(Accounts { accounts, groups: self.groups })
+    }
 }
 
 impl Fact for Accounts {
     const ID: &'static str = "security.accounts";
 
     fn probes() -> Vec<Probe> {
-        vec![Probe::root(["awk", "-F:", CLASSES, PASSWD, SHADOW])]
+        vec![Probe::root(["awk", "-F:", CLASSES, PASSWD, SHADOW, GROUP])]
     }
 
     fn parse(out: &[Output]) -> Result<Self, Unreadable> {
-        let text = out[0].ok()?;
-        let mut accounts: Vec<Account> = Vec::new();
-        let mut shadowed: Vec<String> = Vec::new();
-        let mut seen = Vec::new();
-        for line in text.lines() {
-            let bad = || Unreadable::new(format!("accounts: {line}"));
-            let [file, name, class, uid] = line.split(' ').collect::<Vec<_>>()[..] else { return Err(bad()) };
-            if name.is_empty() || seen.contains(&(file, name)) && file == SHADOW {
-                return Err(bad());
-            }
-            seen.push((file, name));
-            let password = match class {
-                "empty" => Some(Password::Empty),
-                "hash" => Some(Password::Hash),
-                "locked" => Some(Password::Locked),
-                "shadow" if file == PASSWD => None,
-                _ => return Err(bad()),
-            };
-            if file == PASSWD {
-                if password.is_none() {
-                    shadowed.push(name.to_owned());
-                }
-                let uid = uid.parse().map_err(|_| bad())?;
-                // One that points at shadow and has no line there can't be logged in to by password.
-                accounts.push(Account { name: name.to_owned(), uid, password: password.unwrap_or(Password::Locked) });
-            } else if file == SHADOW {
-                let password = password.ok_or_else(bad)?;
-                let mine =
-                    accounts.iter_mut().filter(|account| account.name == name && shadowed.contains(&account.name));
-                mine.for_each(|account| account.password = password);
-            } else {
-                return Err(bad());
-            }
+        let mut reader = Reader::default();
+        for line in out[0].ok()?.lines() {
+            let fields: Vec<_> = line.split(':').collect();
+            reader.line(&fields).map_err(|()| Unreadable::new(format!("accounts: {line}")))?;
         }
-        let root = accounts.iter().any(|account| account.uid == 0);
-        let both = [PASSWD, SHADOW].iter().all(|path| seen.iter().any(|(file, _)| file == path));
-        if !root || !both {
-            return Err(Unreadable::new(format!("{PASSWD} and {SHADOW}: not both there, or nobody has uid 0")));
-        }
-        Ok(Self(accounts))
+        let missing = || Unreadable::new(format!("{PASSWD}, {SHADOW} and {GROUP}: not all there, or nobody has uid 0"));
+        reader.end().ok_or_else(missing)
     }
 }
 
-/// No account has an empty password.
-pub struct NoEmptyPasswords;
+#[cfg(test)]
+mod tests {
+    use super::{Account, Password, Reader};
 
-impl Check for NoEmptyPasswords {
-    type Fact = Accounts;
-    type Want = Vec<String>;
-
-    fn about(&self) -> &About {
-        &About {
-            id: "security.no-empty-passwords",
-            demand: "no account has an empty password",
-            remedy: "lock it with `passwd -l NAME`, or give it a password",
-            key: "security.empty_passwords",
-            cost: Cost::Quick,
-            needs: &[Need::Settled],
+    fn read(lines: &[&str]) -> Option<Vec<Account>> {
+        let mut reader = Reader::default();
+        for line in lines {
+            reader.line(&line.split(':').collect::<Vec<_>>()).ok()?;
         }
+        reader.end().map(|all| all.accounts)
     }
 
-    fn want(&self, image: &Expectation) -> Option<Vec<String>> {
-        image.security.empty_passwords.clone()
-    }
-
-    fn judge(&self, got: &Accounts, want: &Vec<String>) -> Verdict {
-        let empty = got.0.iter().filter(|account| account.password == Password::Empty);
-        let stray: Vec<_> =
-            empty.map(|account| account.name.as_str()).filter(|name| !want.iter().any(|one| one == name)).collect();
-        let demand = if want.is_empty() { "none".to_owned() } else { format!("at most {}", want.join(", ")) };
-        let words = if stray.is_empty() {
-            format!("none of {} accounts", got.0.len())
-        } else {
-            format!("empty password: {}", stray.join(", "))
-        };
-        Verdict::of(stray.is_empty(), demand, words)
-    }
-}
-
-/// Uid 0 belongs to the expected accounts alone.
-pub struct UidZeroAsExpected;
-
-impl Check for UidZeroAsExpected {
-    type Fact = Accounts;
-    type Want = Vec<String>;
-
-    fn about(&self) -> &About {
-        &About {
-            id: "security.uid-zero-as-expected",
-            demand: "uid 0 belongs to the expected accounts and to no other",
-            remedy: "give the account a uid of its own (`usermod -u`), or remove it with `userdel`",
-            key: "security.uid_zero",
-            cost: Cost::Quick,
-            needs: &[Need::Settled],
-        }
-    }
-
-    fn want(&self, image: &Expectation) -> Option<Vec<String>> {
-        image.security.uid_zero.clone()
-    }
-
-    fn judge(&self, got: &Accounts, want: &Vec<String>) -> Verdict {
-        let mut have: Vec<_> = got.0.iter().filter(|account| account.uid == 0).map(|account| &account.name).collect();
-        let words = have.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
-        let mut wanted: Vec<_> = want.iter().collect();
-        have.sort();
-        wanted.sort();
-        Verdict::of(have == wanted, want.join(", "), words)
-    }
-
-    fn observed(&self, got: &Accounts) -> Option<Value> {
-        let root: Vec<Value> =
-            got.0.iter().filter(|account| account.uid == 0).map(|account| account.name.clone().into()).collect();
-        (!root.is_empty()).then_some(root.into())
+    #[test]
+    fn shadow_counts_only_for_those_that_point_at_it() {
+        let group = "/etc/group:root:shadow:0:";
+        let root = "/etc/passwd:root:shadow:0:0:/bin/sh";
+        let accounts =
+            read(&[root, "/etc/passwd:a:empty:1:1:", "/etc/shadow:root:hash-6", "/etc/shadow:a:hash-y", group]);
+        let passwords: Vec<_> = accounts.unwrap().into_iter().map(|account| account.password).collect();
+        assert_eq!(passwords, [Password::Hash("6".to_owned()), Password::Empty]);
+        assert_eq!(read(&[root, "/etc/shadow:b:locked", group]).unwrap()[0].password, Password::Locked);
+        assert_eq!(read(&[root, "/etc/shadow:root:locked"]), None, "no group");
+        assert_eq!(read(&[root, "/etc/shadow:root:odd", group]), None);
+        assert_eq!(read(&[root, "/etc/shadow:root:locked", "/etc/shadow:root:locked", group]), None);
     }
 }

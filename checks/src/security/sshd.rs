@@ -109,7 +109,8 @@ impl SshdSettings {
         Ok(lists.flatten().find_map(|ways| ways.first().copied()))
     }
 
-    fn value(&self, keyword: &str) -> Result<&str, Unreadable> {
+    /// What sshd says of a keyword.
+    pub(crate) fn value(&self, keyword: &str) -> Result<&str, Unreadable> {
         self.0
             .get(keyword)
             .map(String::as_str)

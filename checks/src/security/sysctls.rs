@@ -1,0 +1,80 @@
+//! Settings of the running kernel: what counts is what the kernel has, not what a file of sysctl.d asks for.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    check::{About, Check, Cost, Need},
+    expect::Expectation,
+    fact::{Fact, Unreadable},
+    outcome::Verdict,
+    probe::{Exit, Output, Probe},
+    seal::some,
+};
+
+/// The kernel's settings by their names with dots, blanks in a value made one; of several lines the first counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sysctls(BTreeMap<String, String>);
+
+impl Fact for Sysctls {
+    const ID: &'static str = "security.sysctls";
+
+    fn probes() -> Vec<Probe> {
+        // Looking into binfmt_misc would mount it.
+        let skipped = "--exclude-dir=binfmt_misc";
+        let folders = ["/proc/sys/dev", "/proc/sys/fs", "/proc/sys/kernel", "/proc/sys/vm"];
+        vec![Probe::root(["grep", "-aHrs", "-m1", skipped, "", folders[0], folders[1], folders[2], folders[3]])]
+    }
+
+    fn parse(out: &[Output]) -> Result<Self, Unreadable> {
+        // Some may only be written, which grep tells by its status.
+        if !matches!(out[0].exit, Exit::Code(0 | 2)) {
+            out[0].ok()?;
+        }
+        let mut settings = BTreeMap::new();
+        for line in out[0].whole()?.lines() {
+            let setting = line.strip_prefix("/proc/sys/").and_then(|line| line.split_once(':'));
+            let (path, value) = setting.ok_or_else(|| Unreadable::new(format!("not a line of /proc/sys: {line}")))?;
+            settings.insert(path.replace('/', "."), value.split_whitespace().collect::<Vec<_>>().join(" "));
+        }
+        if !settings.contains_key("kernel.osrelease") {
+            return Err(Unreadable::new("/proc/sys: not there, or not read"));
+        }
+        Ok(Self(settings))
+    }
+}
+
+/// The kernel's settings are the declared ones.
+pub struct SysctlsAsDeclared;
+
+impl Check for SysctlsAsDeclared {
+    type Fact = Sysctls;
+    type Want = BTreeMap<String, Vec<String>>;
+
+    fn about(&self) -> &About {
+        &About {
+            id: "security.sysctls-as-declared",
+            demand: "each setting of the running kernel that is declared has one of its declared values",
+            remedy: "`sysctl --system` tells which file sets it last; what is set later wins",
+            key: "security.sysctls",
+            cost: Cost::Quick,
+            needs: &[Need::Settled],
+        }
+    }
+
+    fn want(&self, image: &Expectation) -> Option<BTreeMap<String, Vec<String>>> {
+        image.security.sysctls.clone()
+    }
+
+    fn judge(&self, got: &Sysctls, want: &BTreeMap<String, Vec<String>>) -> Verdict {
+        let mut wrong = Vec::new();
+        for (name, values) in want {
+            match got.0.get(name) {
+                Some(value) if values.contains(value) => {}
+                Some(value) => wrong.push(format!("{name} = {value}, declared {}", values.join(" or "))),
+                None => wrong.push(format!("{name} cannot be read, declared {}", values.join(" or "))),
+            }
+        }
+        let none = format!("{} settings, all so", want.len());
+        Verdict::of(wrong.is_empty(), format_args!("{} settings as declared", want.len()), some(&wrong, &none))
+    }
+}
