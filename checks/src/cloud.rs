@@ -1,6 +1,7 @@
 //! What an image needs to start on a cloud: cloud-init, and the drivers of the platforms that it is meant for.
 
 mod agents;
+mod blacklist;
 mod config;
 mod init_status;
 mod initramfs;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{AnyCheck, pattern::Pattern};
 
+pub use blacklist::Blacklist;
 pub use config::Config;
 pub use init_status::{InitStatus, Run, Stages};
 pub use initramfs::Initramfs;
@@ -89,6 +91,7 @@ pub static CHECKS: &[&dyn AnyCheck] = &[
     &settings::DefaultUserAsDeclared,
     &initramfs::DriversInInitramfs,
     &kernel_drivers::DriversInKernel,
+    &blacklist::DriversNotBlacklisted,
     &settings::GrowsWithTheDisk,
     &settings::HOST_KEYS_REPLACED,
     &settings::HOSTNAME_AS_DECLARED,

@@ -20,7 +20,8 @@ pub struct SerialConsole {
 }
 
 /// A unit with a process has a group with a process: that is read faster than systemctl answers.
-const SCRIPT: &str = "cat /sys/class/tty/console/active || exit
+const SCRIPT: &str = "a=$(cat /sys/class/tty/console/active) || exit
+echo \"consoles $a\"
 cd /sys/fs/cgroup/system.slice || exit
 for f in system-serial*getty.slice/serial-getty@*.service; do
 [ ! -d \"$f\" ] || grep -qs . \"$f/cgroup.procs\" && echo \"$f\"; done; exit 0";
@@ -34,7 +35,8 @@ impl Fact for SerialConsole {
 
     fn parse(out: &[Output]) -> Result<Self, Unreadable> {
         let mut lines = out[0].ok()?.lines();
-        let kernel = lines.next().ok_or_else(|| Unreadable::new("no console named"))?;
+        let kernel = lines.next().and_then(|first| first.strip_prefix("consoles "));
+        let kernel = kernel.ok_or_else(|| Unreadable::new("the kernel's consoles were not named"))?;
         let line = |unit: &str| {
             let name = unit.rsplit_once("/serial-getty@").and_then(|(_, unit)| unit.strip_suffix(".service"));
             name.map(str::to_owned).ok_or_else(|| Unreadable::new(format!("not a getty: {unit}")))

@@ -113,3 +113,55 @@ fn words(advisory: &Advisory, package: &Package, version: &str, end: &End) -> St
     let source = if package.name == advisory.package { String::new() } else { format!(" of {}", advisory.package) };
     format!("{} ({}): {}{source} {version}, {end}", advisory.id, ratings.join(", "), package.name)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::{NoKnownVulnerabilities, Vulnerabilities};
+    use crate::{
+        check::Check,
+        packages::{Advisories, Debian, Package},
+    };
+
+    /// What is said of a kernel that was signed anew, as Debian 13 has it, where `fixed` is the version that is well.
+    fn judged(fixed: &str, state: &str, bounds: &Vulnerabilities) -> (bool, String) {
+        let kernel = Package {
+            state: state.to_owned(),
+            name: "linux-image-6.12.118+deb13-amd64".to_owned(),
+            version: "6.12.118-1".to_owned(),
+            architecture: "amd64".to_owned(),
+            source: ("linux-signed-amd64".to_owned(), "6.12.118+1".to_owned()),
+        };
+        let text = format!(
+            r#"{{"linux": {{"CVE-2026-1": {{"releases": {{"trixie": {{"status": "resolved", "fixed_version": "{fixed}", "urgency": "not yet assigned"}}}}}}}}}}"#
+        );
+        let want = (Advisories::read(&text).unwrap(), bounds.clone());
+        let verdict = NoKnownVulnerabilities.judge(&Debian { packages: vec![kernel] }, &want);
+        (verdict.holds, verdict.got)
+    }
+
+    #[test]
+    fn what_is_signed_anew_is_judged_by_what_it_was_built_from() {
+        let bounds = Vulnerabilities {
+            releases: vec!["Debian:13".to_owned(), "trixie".to_owned()],
+            not_borne: vec!["not yet assigned".to_owned()],
+            unfixed_borne: true,
+            built_from: BTreeMap::from([("linux-signed-amd64".to_owned(), "linux".to_owned())]),
+            ..Vulnerabilities::default()
+        };
+        let (holds, got) = judged("6.12.119-1", "ii ", &bounds);
+        assert!(!holds);
+        assert_eq!(
+            got,
+            "CVE-2026-1 (not yet assigned): linux-image-6.12.118+deb13-amd64 of linux 6.12.118-1, fixed in 6.12.119-1"
+        );
+        assert!(judged("6.12.118-1", "ii ", &bounds).0);
+        assert!(!judged("6.12.119-1", "iF ", &bounds).0, "half configured, its files are there");
+        assert!(judged("6.12.119-1", "rc ", &bounds).0, "removed");
+        let bears = |bounds: Vulnerabilities| judged("6.12.119-1", "ii ", &bounds).0;
+        assert!(bears(Vulnerabilities { borne: vec!["CVE-2026-1".to_owned()], ..bounds.clone() }));
+        assert!(bears(Vulnerabilities { not_borne: vec!["high".to_owned()], ..bounds.clone() }));
+        assert!(!bears(Vulnerabilities { releases: vec!["sid".to_owned()], ..bounds }), "no advisory of the release");
+    }
+}
