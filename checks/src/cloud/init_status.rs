@@ -10,6 +10,7 @@ use crate::{
     expect::Expectation,
     fact::{Fact, Unreadable},
     outcome::Verdict,
+    pattern::Pattern,
     probe::{Exit, Output, Probe},
 };
 
@@ -200,5 +201,41 @@ impl Check for InitWithoutError {
         };
         let verdict = Verdict::of(fine, "done without error", &got.run);
         recoverable.iter().fold(verdict, |verdict, text| verdict.note(text.clone()))
+    }
+}
+
+/// cloud-init went on in spite of nothing.
+pub struct InitWithoutWarning;
+
+impl Check for InitWithoutWarning {
+    type Fact = InitStatus;
+    /// The warnings that may be.
+    type Want = Vec<Pattern>;
+
+    fn about(&self) -> &About {
+        &About {
+            id: "cloud.init-without-warning",
+            demand: "no stage of cloud-init counts a warning or a deprecated setting that is not declared",
+            remedy: "the text names the module or the setting; mend the configuration under /etc/cloud",
+            key: "cloud.warnings",
+            cost: Cost::Quick,
+            needs: &[Need::Settled],
+        }
+    }
+
+    fn want(&self, image: &Expectation) -> Option<Vec<Pattern>> {
+        image.cloud.warnings.clone()
+    }
+
+    fn judge(&self, got: &InitStatus, want: &Vec<Pattern>) -> Verdict {
+        let recoverable: &[String] = match &got.run {
+            Run::Ran(stages) => &stages.recoverable,
+            Run::LeftOut | Run::Never => &[],
+        };
+        let strange: Vec<_> =
+            recoverable.iter().filter(|text| !want.iter().any(|pattern| pattern.matches(text))).cloned().collect();
+        let said = if strange.is_empty() { "none".to_owned() } else { strange.join("; ") };
+        let wanted: Vec<_> = want.iter().map(ToString::to_string).collect();
+        Verdict::of(strange.is_empty(), if wanted.is_empty() { "none".to_owned() } else { wanted.join(", ") }, said)
     }
 }

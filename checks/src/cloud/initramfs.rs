@@ -83,6 +83,6 @@ impl Check for DriversInInitramfs {
 
     fn judge(&self, got: &Initramfs, want: &BTreeMap<String, Platform>) -> Verdict {
         let has = |driver: &str| got.modules.contains(driver) || got.builtin.contains(driver);
-        Platform::verdict(want, |platform| &platform.initramfs, has).note(got.path.clone())
+        Platform::verdict(want, "drivers", |platform| &platform.initramfs, has).note(got.path.clone())
     }
 }

@@ -88,6 +88,6 @@ impl Check for DriversInKernel {
 
     fn judge(&self, got: &KernelDrivers, want: &BTreeMap<String, Platform>) -> Verdict {
         let has = |driver: &str| got.builtin.contains(driver) || got.loadable.contains(driver);
-        Platform::verdict(want, |platform| &platform.kernel, has)
+        Platform::verdict(want, "drivers", |platform| &platform.kernel, has)
     }
 }

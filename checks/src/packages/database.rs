@@ -31,6 +31,18 @@ pub struct Package {
 }
 
 impl Package {
+    /// Whether its files are there, configured or not.
+    #[must_use]
+    pub fn has_files(&self) -> bool {
+        !matches!(self.state.as_bytes().get(1), None | Some(b'n' | b'c'))
+    }
+
+    /// Whether nobody may take another version of it.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.state.starts_with('h')
+    }
+
     /// Whether its files are there and it is configured.
     #[must_use]
     pub fn is_installed(&self) -> bool {
