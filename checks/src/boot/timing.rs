@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::{
     boot::{BootEnd, BootRecord, Manager, Stages},
     check::{About, Check, Cost, Need},
@@ -68,5 +71,79 @@ impl Check for SettledInTime {
             Some(limit) => Verdict::of(got.seconds <= f64::from(*limit), format_args!("at most {limit} s"), took),
             None => Verdict::of(false, format_args!("a limit for {}", got.accelerator), took),
         }
+    }
+}
+
+/// Seconds that each stage of a boot may take; a stage that is not named is not limited.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct StageLimits {
+    /// Firmware.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub firmware: Option<u32>,
+    /// Boot loader.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loader: Option<u32>,
+    /// Kernel, with the initrd where systemd does not run in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kernel: Option<u32>,
+    /// initrd, where systemd runs in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub initrd: Option<u32>,
+    /// The system, to the last job of the boot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub userspace: Option<u32>,
+}
+
+impl StageLimits {
+    /// Each stage with its limit and what it took.
+    fn beside(&self, took: &Stages) -> [(&'static str, Option<u32>, Option<f64>); 5] {
+        [
+            ("firmware", self.firmware, took.firmware),
+            ("loader", self.loader, took.loader),
+            ("kernel", self.kernel, took.kernel),
+            ("initrd", self.initrd, took.initrd),
+            ("user space", self.userspace, took.userspace),
+        ]
+    }
+}
+
+/// Each stage of the boot keeps to its time.
+pub struct StagesInTime;
+
+impl Check for StagesInTime {
+    type Fact = BootTime;
+    /// Limits by accelerator.
+    type Want = BTreeMap<String, StageLimits>;
+
+    fn about(&self) -> &About {
+        &About {
+            id: "boot.stages-in-time",
+            demand: "each stage of the boot that the guest tells of takes no longer than allowed, and the last one has ended",
+            remedy: "`systemd-analyze blame` for user space, the stamps in `dmesg` for the kernel and the initramfs",
+            key: "boot.stages_within",
+            cost: Cost::Quick,
+            needs: &[Need::Settled],
+        }
+    }
+
+    fn want(&self, image: &Expectation) -> Option<BTreeMap<String, StageLimits>> {
+        Some(image.boot.stages_within.clone()).filter(|within| !within.is_empty())
+    }
+
+    fn judge(&self, got: &BootTime, within: &BTreeMap<String, StageLimits>) -> Verdict {
+        let Some(limits) = within.get(&got.accelerator) else {
+            return Verdict::of(false, format_args!("limits for {}", got.accelerator), &got.stages);
+        };
+        let limits = limits.beside(&got.stages);
+        // Not every machine tells of its firmware, but each has a kernel and user space.
+        let untold = |name: &str, took: Option<f64>| took.is_none() && matches!(name, "kernel" | "user space");
+        let late = limits.iter().any(|(name, limit, took)| {
+            let late = limit.zip(*took).is_some_and(|(limit, took)| took > f64::from(limit));
+            late || (limit.is_some() && untold(name, *took))
+        });
+        let wanted = limits.iter().filter_map(|(name, limit, _)| Some(format!("{name} {} s", (*limit)?)));
+        let wanted = wanted.collect::<Vec<_>>().join(", ");
+        Verdict::of(!late, format_args!("at most {wanted}"), format_args!("on {}: {}", got.accelerator, got.stages))
     }
 }

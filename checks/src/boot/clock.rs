@@ -1,0 +1,257 @@
+//! The clock: what it says, beside the times of files that were made before, and what it is read by.
+
+use toml::Value;
+
+use super::small_files;
+use crate::{
+    check::{About, Check, Cost, Need},
+    expect::Expectation,
+    fact::{Fact, Unreadable},
+    outcome::Verdict,
+    probe::{Output, Probe},
+};
+
+/// The clock and its settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Clock {
+    /// Seconds since 1970.
+    pub now: i64,
+    /// The youngest file of the image's build, and when it was written.
+    pub newest: (String, i64),
+    /// Whether the hardware clock is said to run in local time.
+    pub rtc_local: bool,
+    /// What `/etc/localtime` points to below `zoneinfo`; nothing where there is no such file, which means UTC.
+    pub zone: Option<String>,
+    /// What `/etc/timezone` says, where there is one.
+    pub named_zone: Option<String>,
+}
+
+const NOW: &str = "/proc/self/stat";
+const LOCALTIME: &str = "/etc/localtime";
+
+impl Clock {
+    /// The time of the process's own folder is now; then what says how old the build is: a database of packages, the
+    /// image's own note, the release.
+    fn probe() -> Probe {
+        Probe::root([
+            "stat",
+            "-c",
+            "%Y %N",
+            NOW,
+            LOCALTIME,
+            "/etc/kldload/image-metadata.json",
+            "/usr/lib/os-release",
+            "/var/lib/dpkg/status",
+            "/lib/apk/db/installed",
+            "/usr/lib/sysimage/rpm/rpmdb.sqlite",
+            "/var/lib/rpm/rpmdb.sqlite",
+            "/var/lib/pacman/local",
+        ])
+    }
+}
+
+impl Fact for Clock {
+    const ID: &'static str = "boot.clock";
+
+    fn probes() -> Vec<Probe> {
+        vec![small_files::probe(), Self::probe()]
+    }
+
+    fn parse(out: &[Output]) -> Result<Self, Unreadable> {
+        let files = small_files::read(&out[0])?;
+        let adjtime = files.lines(small_files::ADJTIME).unwrap_or_default();
+        let rtc_local = match adjtime.get(2).map(|line| line.trim()) {
+            None | Some("UTC") => false,
+            Some("LOCAL") => true,
+            Some(other) => return Err(Unreadable::new(format!("{}: {other}", small_files::ADJTIME))),
+        };
+        let named_zone = files.lines(small_files::TIMEZONE).and_then(<[String]>::first);
+        let (mut now, mut newest, mut zone) = (None, None::<(String, i64)>, None);
+        for line in stated(&out[1])?.lines() {
+            let (time, path, target) = entry(line)?;
+            match path {
+                NOW => now = Some(time),
+                LOCALTIME => zone = Some(zone_of(target)),
+                _ if newest.as_ref().is_none_or(|(_, newest)| time > *newest) => newest = Some((path.to_owned(), time)),
+                _ => {}
+            }
+        }
+        Ok(Self {
+            now: now.ok_or_else(|| Unreadable::new("stat says no time of now"))?,
+            newest: newest.ok_or_else(|| Unreadable::new("stat found no file that says when the image was built"))?,
+            rtc_local,
+            zone,
+            named_zone: named_zone.map(|zone| zone.trim().to_owned()),
+        })
+    }
+}
+
+/// What stat says of those files that are there.
+fn stated(out: &Output) -> Result<&str, Unreadable> {
+    let missing = |line: &str| line.starts_with("stat: ") && line.ends_with(": No such file or directory");
+    match out.stderr.lines().find(|line| !line.trim().is_empty() && !missing(line)) {
+        Some(line) => Err(Unreadable::new(line.trim())),
+        None => out.whole(),
+    }
+}
+
+/// `seconds 'path'` or `seconds 'path' -> 'target'`; the quotes are not everybody's.
+fn entry(line: &str) -> Result<(i64, &str, Option<&str>), Unreadable> {
+    let unreadable = || Unreadable::new(format!("not a line of stat: {line}"));
+    let (time, rest) = line.split_once(' ').ok_or_else(unreadable)?;
+    let time = time.parse().map_err(|_| unreadable())?;
+    let (path, target) = match rest.split_once(" -> ") {
+        Some((path, target)) => (path, Some(target)),
+        None => (rest, None),
+    };
+    let bare = |word: &'_ str| -> (usize, usize) {
+        let quoted = word.len() > 1 && word.starts_with(['\'', '`']) && word.ends_with('\'');
+        if quoted { (1, word.len() - 1) } else { (0, word.len()) }
+    };
+    let (begin, end) = bare(path);
+    let target = target.map(|target| {
+        let (begin, end) = bare(target);
+        &target[begin..end]
+    });
+    Ok((time, &path[begin..end], target))
+}
+
+fn zone_of(target: Option<&str>) -> String {
+    match target {
+        None => "a file that does not say".to_owned(),
+        Some(path) => path.split_once("/zoneinfo/").map_or(path, |(_, zone)| zone).to_owned(),
+    }
+}
+
+/// The clock says a time that can be.
+pub struct ClockPlausible;
+
+impl Check for ClockPlausible {
+    type Fact = Clock;
+    /// Years that an image may be old.
+    type Want = u32;
+
+    fn about(&self) -> &About {
+        &About {
+            id: "boot.clock-plausible",
+            demand: "the clock is not before the build of the image, nor many years after it",
+            remedy: "look at what sets the clock at boot (the hardware clock, a time service) and at the clock of the builder",
+            key: "boot.clock_within_years",
+            cost: Cost::Quick,
+            needs: &[Need::Settled],
+        }
+    }
+
+    fn want(&self, image: &Expectation) -> Option<u32> {
+        image.boot.clock_within_years
+    }
+
+    fn judge(&self, got: &Clock, years: &u32) -> Verdict {
+        const YEAR: i64 = 31_556_952;
+        let (path, built) = &got.newest;
+        let age = got.now - built;
+        let days = |seconds: i64| seconds.abs() / 86_400;
+        let said = if age < 0 {
+            format!("{} s or {} days before {path} was written", -age, days(age))
+        } else {
+            format!("{} days after {path} was written", days(age))
+        };
+        let holds = (0..=i64::from(*years) * YEAR).contains(&age);
+        Verdict::of(holds, format_args!("after the build, by at most {years} years"), said)
+    }
+}
+
+/// The hardware clock is read as UTC.
+pub struct RtcInUtc;
+
+impl Check for RtcInUtc {
+    type Fact = Clock;
+    /// Whether it has to be.
+    type Want = bool;
+
+    fn about(&self) -> &About {
+        &About {
+            id: "boot.rtc-in-utc",
+            demand: "the system reads the hardware clock as UTC (or as local time, if so expected)",
+            remedy: "`timedatectl set-local-rtc 0`, or `hwclock --systohc --utc`: hosts give their machines UTC",
+            key: "boot.rtc_utc",
+            cost: Cost::Quick,
+            needs: &[Need::Settled],
+        }
+    }
+
+    fn want(&self, image: &Expectation) -> Option<bool> {
+        image.boot.rtc_utc
+    }
+
+    fn judge(&self, got: &Clock, utc: &bool) -> Verdict {
+        let name = |utc: bool| if utc { "UTC" } else { "local time" };
+        Verdict::of(got.rtc_local != *utc, name(*utc), name(!got.rtc_local))
+    }
+
+    fn observed(&self, got: &Clock) -> Option<Value> {
+        Some((!got.rtc_local).into())
+    }
+}
+
+/// The time zone is the declared one.
+pub struct TimeZoneExpected;
+
+impl Check for TimeZoneExpected {
+    type Fact = Clock;
+    type Want = String;
+
+    fn about(&self) -> &About {
+        &About {
+            id: "boot.time-zone-expected",
+            demand: "/etc/localtime, and /etc/timezone where there is one, name the expected time zone",
+            remedy: "`timedatectl set-timezone ZONE` writes both",
+            key: "boot.time_zone",
+            cost: Cost::Quick,
+            needs: &[Need::Settled],
+        }
+    }
+
+    fn want(&self, image: &Expectation) -> Option<String> {
+        image.boot.time_zone.clone()
+    }
+
+    fn judge(&self, got: &Clock, want: &String) -> Verdict {
+        // Without the file the C library takes UTC.
+        let zone = got.zone.as_deref().unwrap_or("UTC");
+        let same = |zone: &str| canonical(zone) == canonical(want);
+        let holds = same(zone) && got.named_zone.as_deref().is_none_or(same);
+        let said = match &got.named_zone {
+            Some(named) if named != zone => format!("{zone}, but {} says {named}", small_files::TIMEZONE),
+            _ => zone.to_owned(),
+        };
+        Verdict::of(holds, want, said)
+    }
+
+    fn observed(&self, got: &Clock) -> Option<Value> {
+        got.zone.clone().map(Value::from)
+    }
+}
+
+/// UTC has many names.
+fn canonical(zone: &str) -> &str {
+    match zone {
+        "Etc/UTC" | "Etc/UCT" | "UCT" | "Zulu" | "Etc/Zulu" | "Universal" | "Etc/Universal" => "UTC",
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::entry;
+
+    #[test]
+    fn stat_quotes_and_busybox_does_not() {
+        let link = "1763000000 '/etc/localtime' -> '/usr/share/zoneinfo/Etc/UTC'";
+        assert_eq!(entry(link), Ok((1_763_000_000, "/etc/localtime", Some("/usr/share/zoneinfo/Etc/UTC"))));
+        let bare = "1763000000 /etc/localtime -> /usr/share/zoneinfo/UTC";
+        assert_eq!(entry(bare), Ok((1_763_000_000, "/etc/localtime", Some("/usr/share/zoneinfo/UTC"))));
+        assert_eq!(entry("-5 '/usr/lib/os-release'"), Ok((-5, "/usr/lib/os-release", None)));
+        assert!(entry("now '/x'").is_err() && entry("17").is_err());
+    }
+}
