@@ -25,30 +25,42 @@ impl Fact for ForeignPools {
 
     fn parse(out: &[Output]) -> Result<Self, Unreadable> {
         let text = out[0].whole()?;
-        let said = format!("{text}\n{}", out[0].stderr);
-        if !matches!(out[0].exit, Exit::Code(0 | 1)) {
-            return Err(Unreadable::new(format!("{}: {}", out[0].exit, out[0].stderr.trim())));
+        match out[0].exit {
+            Exit::Code(0 | 1) => Self::read(text, &out[0].stderr),
+            exit => Err(Unreadable::new(format!("{exit}: {}", out[0].stderr.trim()))),
         }
-        let value = |line: &str, key: &str| {
-            let (there, value) = line.trim_start().split_once(':')?;
-            (there == key && line.len() - line.trim_start().len() <= 6).then(|| value.trim().to_owned())
-        };
+    }
+}
+
+impl ForeignPools {
+    fn read(stdout: &str, stderr: &str) -> Result<Self, Unreadable> {
         let mut pools: Vec<(String, String)> = Vec::new();
-        for line in text.lines() {
+        for line in stdout.lines() {
             if let Some(name) = value(line, "pool") {
-                pools.push((name, String::new()));
+                pools.push((name.to_owned(), String::new()));
             }
             if let (Some(id), Some((_, last))) = (value(line, "id"), pools.last_mut()) {
-                *last = id;
+                id.clone_into(last);
             }
         }
-        let none = said.lines().any(|line| line.trim() == "no pools available to import");
+        let mut lines = stdout.lines().chain(stderr.lines());
+        let none = lines.any(|line| line.trim() == "no pools available to import");
         match (pools.is_empty(), none) {
             (true, true) => Ok(Self(pools)),
             (false, false) if pools.iter().all(|(_, id)| !id.is_empty()) => Ok(Self(pools)),
-            _ => Err(Unreadable::new(format!("neither pools nor the word that there are none: {}", said.trim()))),
+            _ => {
+                let said = format!("{} {}", stdout.trim(), stderr.trim());
+                Err(Unreadable::new(format!("neither pools nor the word that there are none: {}", said.trim())))
+            }
         }
     }
+}
+
+/// The value of such a key, which stands near the beginning of its line; devices stand behind a tab.
+fn value<'a>(line: &'a str, key: &str) -> Option<&'a str> {
+    let text = line.trim_start_matches(' ');
+    let (there, value) = text.split_once(':')?;
+    (there == key && line.len() - text.len() <= 6).then(|| value.trim())
 }
 
 /// No pool but the known ones waits to be imported.
@@ -83,5 +95,23 @@ impl Check for NoForeignPools {
 
     fn observed(&self, got: &ForeignPools) -> Option<Value> {
         Some(Value::Array(got.0.iter().map(|(name, _)| name.clone().into()).collect()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ForeignPools;
+
+    #[test]
+    fn a_device_called_pool_is_no_pool() {
+        let text = "   pool: left\n     id: 12\n  state: ONLINE\n config:\n\n\tleft    ONLINE\n\t  pool:x  ONLINE\n";
+        assert_eq!(ForeignPools::read(text, "").unwrap().0, [("left".to_owned(), "12".to_owned())]);
+    }
+
+    #[test]
+    fn silence_and_what_is_cut_off_are_no_answer() {
+        assert!(ForeignPools::read("", "no pools available to import\n").unwrap().0.is_empty());
+        assert!(ForeignPools::read("", "").is_err());
+        assert!(ForeignPools::read("   pool: left\n", "").is_err());
     }
 }

@@ -113,3 +113,25 @@ impl Check for InitramfsCarriesZfs {
         Verdict::of(holds, "module, zpool and import script", said.collect::<Vec<_>>().join("; "))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Copy;
+
+    fn lacks(files: &[&str]) -> Vec<&'static str> {
+        let files = files.iter().map(|file| (*file).to_owned()).collect();
+        Copy { path: "initrd.img".to_owned(), files }.lacks()
+    }
+
+    #[test]
+    fn a_packed_module_and_each_tools_script_count() {
+        let module = "lib/modules/6.1.0/updates/dkms/zfs.ko.xz";
+        assert!(lacks(&[module, "sbin/zpool", "scripts/zfs"]).is_empty());
+        assert!(lacks(&[module, "usr/bin/zpool", "var/lib/dracut/hooks/mount/98-mount-zfs.sh"]).is_empty());
+    }
+
+    #[test]
+    fn what_another_module_has_does_not() {
+        assert_eq!(lacks(&["lib/modules/6.1.0/updates/dkms/spl.ko", "usr/sbin/zpool"]), ["module", "import script"]);
+    }
+}

@@ -168,3 +168,16 @@ impl Check for ParametersSafe {
         got.verdict(want)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::number;
+
+    #[test]
+    fn a_number_is_read_as_the_kernel_reads_it() {
+        assert_eq!(
+            [number("0"), number("0x10"), number("16"), number("1G"), number("")],
+            [Some(0), Some(16), Some(16), None, None]
+        );
+    }
+}

@@ -51,8 +51,14 @@ impl Fact for Units {
     }
 
     fn parse(out: &[Output]) -> Result<Self, Unreadable> {
+        Self::read(out[0].ok()?)
+    }
+}
+
+impl Units {
+    fn read(text: &str) -> Result<Self, Unreadable> {
         let mut units = BTreeMap::new();
-        for block in out[0].ok()?.split("\n\n").filter(|block| !block.trim().is_empty()) {
+        for block in text.split("\n\n").filter(|block| !block.trim().is_empty()) {
             let said: BTreeMap<_, _> = block.lines().filter_map(|line| line.split_once('=')).collect();
             let (Some(id), Some(file), Some(active)) =
                 (said.get("Id"), said.get("UnitFileState"), said.get("ActiveState"))
@@ -139,5 +145,19 @@ impl Check for UnitsActive {
     fn observed(&self, got: &Units) -> Option<Value> {
         let active = got.0.iter().filter(|(_, unit)| unit.active == "active");
         Some(Value::Array(active.map(|(name, _)| name.clone().into()).collect()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ARGV, Units};
+
+    #[test]
+    fn every_unit_that_was_asked_has_to_be_told() {
+        let block = |name: &&str| format!("Id={name}\nActiveState=active\nUnitFileState=enabled\n");
+        let blocks: Vec<_> = ARGV[5..].iter().map(block).collect();
+        assert_eq!(Units::read(&blocks.join("\n")).unwrap().0["zfs.target"].file, "enabled");
+        assert!(Units::read(&blocks[1..].join("\n")).is_err());
+        assert!(Units::read("Id=zfs.target\nActiveState=active\n").is_err());
     }
 }
