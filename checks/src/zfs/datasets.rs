@@ -1,4 +1,6 @@
-//! `zfs list`: datasets and snapshots with the properties that decide where they are seen, and the kernel's mounts.
+//! `zfs list`: datasets and snapshots with their properties, and the kernel's mounts.
+
+use std::collections::BTreeMap;
 
 use super::mounts::Mounts;
 use crate::{
@@ -28,7 +30,47 @@ pub struct Dataset {
     pub canmount: String,
     /// Compression as set, as in `lz4`; `-` of a snapshot.
     pub compression: String,
+    /// Every property that was asked, the three above too, as printed: sizes in bytes, `-` where one means nothing.
+    pub properties: BTreeMap<&'static str, String>,
 }
+
+impl Dataset {
+    /// A size in bytes; nothing where the property means nothing, or is no size.
+    #[must_use]
+    pub fn bytes(&self, property: &str) -> Option<u64> {
+        self.properties.get(property)?.parse().ok()
+    }
+}
+
+/// What is asked of each, after name and type.
+const ASKED: [&str; 26] = [
+    "mountpoint",
+    "canmount",
+    "compression",
+    "acltype",
+    "atime",
+    "available",
+    "checksum",
+    "copies",
+    "dedup",
+    "defer_destroy",
+    "devices",
+    "encryption",
+    "exec",
+    "logbias",
+    "primarycache",
+    "quota",
+    "readonly",
+    "recordsize",
+    "refquota",
+    "relatime",
+    "reservation",
+    "setuid",
+    "snapdir",
+    "sync",
+    "userrefs",
+    "xattr",
+];
 
 impl Datasets {
     /// The file system of that name.
@@ -52,8 +94,8 @@ impl Fact for Datasets {
     const ID: &'static str = "zfs.datasets";
 
     fn probes() -> Vec<Probe> {
-        let columns = "name,type,mountpoint,canmount,compression";
-        let list = ["zfs", "list", "-Hp", "-t", "filesystem,volume,snapshot", "-o", columns];
+        let columns = format!("name,type,{}", ASKED.join(","));
+        let list = ["zfs", "list", "-Hp", "-t", "filesystem,volume,snapshot", "-o", &columns];
         vec![Probe::root(list).bound(4 * 1024 * 1024), Mounts::probe()]
     }
 
@@ -68,17 +110,25 @@ impl Fact for Datasets {
 }
 
 fn dataset(line: &str) -> Result<Dataset, Unreadable> {
-    let [name, kind, mountpoint, canmount, compression] = line.split('\t').collect::<Vec<_>>()[..] else {
-        return Err(Unreadable::new(format!("not a dataset with four properties: {line}")));
+    let columns: Vec<_> = line.split('\t').collect();
+    let [name, kind, values @ ..] = &columns[..] else {
+        return Err(Unreadable::new(format!("not a dataset: {line}")));
     };
-    if !["filesystem", "volume", "snapshot"].contains(&kind) {
+    let [mountpoint, canmount, compression, ..] = values else {
+        return Err(Unreadable::new(format!("not a dataset with its properties: {line}")));
+    };
+    if values.len() != ASKED.len() {
+        return Err(Unreadable::new(format!("{name} has {} of {} properties", values.len(), ASKED.len())));
+    }
+    if !["filesystem", "volume", "snapshot"].contains(kind) {
         return Err(Unreadable::new(format!("{name} is of an unknown kind: {kind}")));
     }
     Ok(Dataset {
-        name: name.to_owned(),
-        kind: kind.to_owned(),
-        mountpoint: mountpoint.to_owned(),
-        canmount: canmount.to_owned(),
-        compression: compression.to_owned(),
+        name: (*name).to_owned(),
+        kind: (*kind).to_owned(),
+        mountpoint: (*mountpoint).to_owned(),
+        canmount: (*canmount).to_owned(),
+        compression: (*compression).to_owned(),
+        properties: ASKED.into_iter().zip(values.iter().map(|value| (*value).to_owned())).collect(),
     })
 }

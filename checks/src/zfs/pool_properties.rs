@@ -1,4 +1,4 @@
-//! `zpool get`: properties of the pools that are set once, when the image is made.
+//! `zpool get`: what the pools have as properties, their features among them.
 
 use std::collections::BTreeMap;
 
@@ -12,54 +12,95 @@ use crate::{
     probe::{Output, Probe},
 };
 
-/// `autotrim` and `bootfs` of each imported pool.
+/// Every property of each imported pool.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PoolProperties {
     /// By pool, by property; `-` where a pool has no value.
-    values: BTreeMap<String, BTreeMap<String, String>>,
+    pools: BTreeMap<String, BTreeMap<String, String>>,
 }
 
-const ASKED: [&str; 2] = ["autotrim", "bootfs"];
+/// What each pool has to say for the checks of this topic.
+const NEEDED: [&str; 8] =
+    ["autotrim", "bootfs", "capacity", "checkpoint", "fragmentation", "freeing", "guid", "leaked"];
+
+/// What a feature can be.
+const STATES: [&str; 3] = ["disabled", "enabled", "active"];
 
 impl Fact for PoolProperties {
     const ID: &'static str = "zfs.pool-properties";
 
     fn probes() -> Vec<Probe> {
-        vec![Probe::root(["zpool", "get", "-Hp", "-o", "name,property,value", "autotrim,bootfs"])]
+        vec![Self::probe()]
     }
 
     fn parse(out: &[Output]) -> Result<Self, Unreadable> {
-        let mut values: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
-        for line in out[0].ok()?.lines() {
+        Self::read(&out[0])
+    }
+}
+
+impl PoolProperties {
+    pub(super) fn probe() -> Probe {
+        Probe::root(["zpool", "get", "-Hp", "-o", "name,property,value", "all"])
+    }
+
+    /// Reads what the tool said.
+    ///
+    /// # Errors
+    /// [`Unreadable`] if a line has another form, or a pool says nothing of a property that is needed.
+    pub(super) fn read(out: &Output) -> Result<Self, Unreadable> {
+        let mut pools: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+        for line in out.ok()?.lines() {
             let [pool, property, value] = line.split('\t').collect::<Vec<_>>()[..] else {
                 return Err(Unreadable::new(format!("not a property of a pool: {line}")));
             };
-            values.entry(pool.to_owned()).or_default().insert(property.to_owned(), value.to_owned());
+            if property.starts_with("feature@") && !STATES.contains(&value) {
+                return Err(Unreadable::new(format!("{pool}: {property} is neither off nor on: {value}")));
+            }
+            pools.entry(pool.to_owned()).or_default().insert(property.to_owned(), value.to_owned());
         }
         // Without a pool the tool is silent and content; zfs.pool-named tells that there is none.
-        for (pool, has) in &values {
-            if let Some(missing) = ASKED.iter().find(|property| !has.contains_key(**property)) {
+        for (pool, has) in &pools {
+            if let Some(missing) = NEEDED.iter().find(|property| !has.contains_key(**property)) {
                 return Err(Unreadable::new(format!("{pool}: no word of {missing}")));
             }
         }
-        Ok(Self { values })
+        Ok(Self { pools })
     }
-}
 
-impl PoolProperties {
+    /// The pools with their properties.
+    pub(super) fn pools(&self) -> impl Iterator<Item = (&str, &BTreeMap<String, String>)> {
+        self.pools.iter().map(|(pool, has)| (pool.as_str(), has))
+    }
+
+    /// The features of each pool, by pool: name and state.
+    pub(super) fn features(&self) -> impl Iterator<Item = (&str, BTreeMap<&str, &str>)> {
+        self.pools().map(|(pool, has)| {
+            let features =
+                has.iter().filter_map(|(name, state)| Some((name.strip_prefix("feature@")?, state.as_str())));
+            (pool, features.collect())
+        })
+    }
+
+    /// What is wrong, where at least one pool is imported; otherwise that none is.
+    pub(super) fn amiss(&self, of: impl Fn(&str, &BTreeMap<String, String>) -> Vec<String>) -> Vec<String> {
+        if self.pools.is_empty() {
+            return vec!["no pool is imported".to_owned()];
+        }
+        self.pools().flat_map(|(pool, has)| of(pool, has)).collect()
+    }
+
     /// Whether every pool, and at least one, has `want`; and what they have.
     fn verdict(&self, property: &str, want: &str) -> Verdict {
-        let all = self.values.iter().map(|(pool, has)| (pool, has.get(property).map_or("-", String::as_str)));
-        let holds = !self.values.is_empty() && all.clone().all(|(_, value)| value == want);
-        let said: Vec<_> = all.map(|(pool, value)| format!("{pool} {value}")).collect();
+        let all: Vec<_> =
+            self.pools().map(|(pool, has)| (pool, has.get(property).map_or("-", String::as_str))).collect();
+        let holds = !all.is_empty() && all.iter().all(|(_, value)| *value == want);
+        let said: Vec<_> = all.iter().map(|(pool, value)| format!("{pool} {value}")).collect();
         Verdict::of(holds, want, if said.is_empty() { "no pool is imported".to_owned() } else { said.join(", ") })
     }
-}
 
-impl PoolProperties {
     /// The property's value where there is one pool.
     fn only(&self, property: &str) -> Option<Value> {
-        let mut pools = self.values.values();
+        let mut pools = self.pools.values();
         pools.next().filter(|_| pools.next().is_none())?.get(property).cloned().map(Value::from)
     }
 }

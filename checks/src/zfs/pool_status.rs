@@ -27,6 +27,8 @@ pub struct Pool {
     pub status: Option<String>,
     /// What each `scan:` line says, with the lines that go on from it; dRAID prints several, a new pool none.
     pub scans: Vec<String>,
+    /// What each `remove:`, `checkpoint:` and `expand:` line says, with its key and the lines that go on from it.
+    pub works: Vec<(String, String)>,
     /// The rows of its table, the pool itself first.
     pub vdevs: Vec<Vdev>,
     /// What it says after each `errors:`; a pool that could not be opened says nothing.
@@ -50,7 +52,7 @@ impl Fact for PoolStatus {
     const ID: &'static str = "zfs.pool-status";
 
     fn probes() -> Vec<Probe> {
-        vec![Probe::root(["zpool", "status", "-pv"])]
+        vec![Self::probe()]
     }
 
     fn parse(out: &[Output]) -> Result<Self, Unreadable> {
@@ -64,6 +66,12 @@ impl Fact for PoolStatus {
             pools.push(pool(&block)?);
         }
         Ok(Self { pools })
+    }
+}
+
+impl PoolStatus {
+    pub(super) fn probe() -> Probe {
+        Probe::root(["zpool", "status", "-pv"])
     }
 }
 
@@ -86,6 +94,9 @@ const KEYS: [&str; 13] = [
     "remove",
     "expand",
     "checkpoint",
+
+    "checkpoint",
+    "expand",
     "config",
     "errors",
 ];
@@ -130,6 +141,7 @@ fn pool(entries: &[Entry<'_>]) -> Result<Pool, Unreadable> {
             "state" => entry.value.clone_into(&mut pool.state),
             "status" => pool.status = Some(joined(entry)),
             "scan" | "scrub" => pool.scans.push(joined(entry)),
+            "remove" | "checkpoint" | "expand" => pool.works.push((entry.key.to_owned(), joined(entry))),
             "config" => pool.vdevs = vdevs(&pool.name, entry)?,
             "errors" => pool.errors.push(data_errors(&pool.name, entry)?),
             _ => {}
