@@ -94,9 +94,6 @@ const KEYS: [&str; 13] = [
     "remove",
     "expand",
     "checkpoint",
-
-    "checkpoint",
-    "expand",
     "config",
     "errors",
 ];
