@@ -36,7 +36,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::AnyCheck;
 
-pub use cachefile::{CacheFile, CachedPool};
+pub use cachefile::{CacheFile, CachedPool, ExpectedCache};
 pub use datasets::{Dataset, Datasets};
 pub use features::Features;
 pub use foreign_pools::ForeignPools;
@@ -74,7 +74,7 @@ pub struct Expected {
     pub bootfs: Option<String>,
     /// What `/etc/zfs/zpool.cache` has to be.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub cachefile: Option<cachefile::Expected>,
+    pub cachefile: Option<ExpectedCache>,
     /// The share of a pool that may be filled, in percent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub capacity_percent: Option<u64>,

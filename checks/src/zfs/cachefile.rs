@@ -20,7 +20,7 @@ use crate::{
 /// What the cache file has to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Expected {
+pub enum ExpectedCache {
     /// Not there, or empty: pools are looked for.
     Absent,
     /// Naming every imported pool, and none beside.
@@ -86,7 +86,7 @@ pub struct CacheFileAsExpected;
 
 impl Check for CacheFileAsExpected {
     type Fact = CacheFile;
-    type Want = Expected;
+    type Want = ExpectedCache;
 
     fn about(&self) -> &About {
         &About {
@@ -99,11 +99,11 @@ impl Check for CacheFileAsExpected {
         }
     }
 
-    fn want(&self, image: &Expectation) -> Option<Expected> {
+    fn want(&self, image: &Expectation) -> Option<ExpectedCache> {
         image.zfs.cachefile
     }
 
-    fn judge(&self, got: &CacheFile, want: &Expected) -> Verdict {
+    fn judge(&self, got: &CacheFile, want: &ExpectedCache) -> Verdict {
         let said = match &got.cached {
             None => "absent".to_owned(),
             Some(pools) if pools.is_empty() => "of no pool".to_owned(),
@@ -117,9 +117,9 @@ impl Check for CacheFileAsExpected {
         let missing = if cached.is_empty() { Vec::new() } else { uncached };
         let said = std::iter::once(said).chain(missing).collect::<Vec<_>>().join(", ");
         match want {
-            Expected::Absent => Verdict::of(cached.is_empty(), "absent", said),
-            Expected::Current => Verdict::of(current, "every imported pool, and none beside", said),
-            Expected::NotStale => {
+            ExpectedCache::Absent => Verdict::of(cached.is_empty(), "absent", said),
+            ExpectedCache::Current => Verdict::of(current, "every imported pool, and none beside", said),
+            ExpectedCache::NotStale => {
                 Verdict::of(current || cached.is_empty(), "absent, or every imported pool and none beside", said)
             }
         }
