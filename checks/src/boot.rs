@@ -1,6 +1,7 @@
 //! The boot: that the machine became ready, as what, and in what time.
 
 mod clock;
+mod clock_set;
 mod command_line;
 mod copies;
 mod crash_dumps;
@@ -16,7 +17,9 @@ mod root;
 mod small_files;
 mod swap;
 mod taint;
+mod time_service;
 mod timing;
+mod unit_file;
 mod unit_files;
 mod unit_states;
 mod units;
@@ -42,9 +45,9 @@ pub use rc_services::{RcExpected, RcService, RcServices};
 pub use record::{BootEnd, BootRecord, Ready};
 pub use swap::{Area, Swap, SwapKind};
 pub use taint::{Taint, TaintAllowed};
+pub use time_service::TimeServices;
 pub use timing::{BootTime, StageLimits};
 pub use unit_files::UnitFiles;
-pub use unit_states::TimeServices;
 pub use units::Units;
 
 /// What is expected of the boot.
@@ -154,7 +157,7 @@ pub struct Expected {
 
 /// The checks of this topic, by ID.
 pub static CHECKS: &[&dyn AnyCheck] = &[
-    &clock::ClockPlausible,
+    &clock_set::ClockPlausible,
     &command_line::CommandLineExpected,
     &machine::CpusAsGiven,
     &unit_states::DefaultTarget,
@@ -174,15 +177,15 @@ pub static CHECKS: &[&dyn AnyCheck] = &[
     &units::NoRestartLoops,
     &Ready,
     &root::RootFilesystem,
-    &clock::RtcInUtc,
+    &clock_set::RtcInUtc,
     &rc_services::ServicesStarted,
     &timing::SettledInTime,
     &timing::StagesInTime,
     &swap::SwapAsDeclared,
     &manager::SystemRunning,
     &taint::TaintExpected,
-    &unit_states::TimeService,
-    &clock::TimeZoneExpected,
+    &time_service::TimeService,
+    &clock_set::TimeZoneExpected,
     &machine::Uefi,
     &unit_states::UnitsDisabled,
     &unit_states::UnitsEnabled,

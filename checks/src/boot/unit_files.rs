@@ -2,24 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::unit_file::{FOLDERS, File};
 use crate::{
     fact::{Fact, Unreadable},
     probe::{Output, Probe},
 };
-
-/// The folders of units, in the order in which systemd prefers them.
-const FOLDERS: [&str; 10] = [
-    "/etc/systemd/system.control",
-    "/run/systemd/system.control",
-    "/run/systemd/transient",
-    "/run/systemd/generator.early",
-    "/etc/systemd/system",
-    "/run/systemd/system",
-    "/run/systemd/generator",
-    "/usr/local/lib/systemd/system",
-    "/usr/lib/systemd/system",
-    "/run/systemd/generator.late",
-];
 
 /// The unit files and links of a machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -154,29 +141,6 @@ fn template(name: &str) -> Option<String> {
     (!instance.is_empty()).then(|| format!("{stem}@.{ending}"))
 }
 
-/// One file or link.
-struct File<'a> {
-    rank: usize,
-    by_hand: bool,
-    /// The folder in the folder of units.
-    folder: Option<&'a str>,
-    name: &'a str,
-    size: u64,
-    target: Option<&'a str>,
-}
-
-impl<'a> File<'a> {
-    fn read(line: &'a str) -> Option<Self> {
-        let columns: Vec<_> = line.split('\t').collect();
-        let &[path, size, kind, target] = columns.as_slice() else { return None };
-        let inside = |at: &&str| path.strip_prefix(*at).and_then(|rest| rest.strip_prefix('/'));
-        let (rank, rest) = FOLDERS.iter().enumerate().find_map(|(rank, folder)| Some((rank, inside(&folder)?)))?;
-        let (folder, name) = rest.split_once('/').map_or((None, rest), |(folder, name)| (Some(folder), name));
-        let by_hand = ["/etc/", "/run/systemd/system/"].iter().any(|folder| path.starts_with(folder));
-        Some(Self { rank, by_hand, folder, name, size: size.parse().ok()?, target: (kind == "l").then_some(target) })
-    }
-}
-
 impl Fact for UnitFiles {
     const ID: &'static str = "boot.unit-files";
 
@@ -191,7 +155,7 @@ impl Fact for UnitFiles {
 
 #[cfg(test)]
 mod tests {
-    use super::{File, UnitFiles};
+    use super::{super::unit_file::File, UnitFiles};
 
     fn files(lines: &[&str]) -> UnitFiles {
         let mut files: Vec<_> = lines.iter().map(|line| File::read(line).unwrap()).collect();
