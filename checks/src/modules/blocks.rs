@@ -127,3 +127,32 @@ impl Check for NeededNotBlocked {
         Verdict::of(blocked.is_empty(), format_args!("not blocked: {}", want.join(", ")), words)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Blocks, Fact};
+    use crate::probe::{Exit, Output};
+
+    fn read(stdout: &str) -> Result<Blocks, crate::Unreadable> {
+        let (stdout, stderr, took) = (stdout.to_owned(), String::new(), std::time::Duration::ZERO);
+        Blocks::parse(&[Output { exit: Exit::Code(0), stdout, stderr, truncated: false, took }])
+    }
+
+    #[test]
+    fn lines_and_the_kernels_own_list_block() {
+        let got = read(
+            "blacklist usb_storage\ninstall overlay /sbin/modprobe -i overlay\ninstall cramfs /bin/true\nend\n\
+             root=zfs:AUTO module_blacklist=floppy,pc-speaker quiet\n",
+        );
+        let got = got.unwrap();
+        assert_eq!(got.of("usb-storage"), Some("blacklist"));
+        assert_eq!((got.of("overlay"), got.of("cramfs")), (None, Some("install /bin/true")));
+        assert_eq!(got.of("pc_speaker"), Some("module_blacklist"));
+    }
+
+    #[test]
+    fn what_is_cut_or_odd_cannot_be_told() {
+        assert!(read("blacklist zfs\n").is_err());
+        assert!(read("options zfs x=1\nend\n").is_err());
+    }
+}

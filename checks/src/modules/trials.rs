@@ -50,3 +50,20 @@ impl Trials {
         toml::Value::Array(names.map(toml::Value::String).collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Exit, Output, Trials};
+
+    #[test]
+    fn fewer_trials_than_there_are_cannot_be_told() {
+        let read = |stdout: &str, count| {
+            let (stdout, stderr, took) = (stdout.to_owned(), String::new(), std::time::Duration::ZERO);
+            Trials::read(&Output { exit: Exit::Code(0), stdout, stderr, truncated: false, took }, count)
+        };
+        let both = "dummy works\nbridge fails: Error: Unknown device type.\n";
+        let verdict = read(both, 2).unwrap().verdict(&["dummy".to_owned(), "bridge".to_owned()]);
+        assert!(!verdict.holds && verdict.got == "bridge: Error: Unknown device type.", "{verdict:?}");
+        assert!(read(both, 3).is_err() && read("dummy half\n", 1).is_err());
+    }
+}

@@ -75,3 +75,29 @@ const PREFIX: [u16; 8] = [0xfe00, 0, 0, 0, 0, 0, 0, 0];
 fn same(one: &str, other: &str) -> bool {
     one.eq_ignore_ascii_case(other)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::{Names, allowed};
+    use crate::network::ResolvConf;
+
+    #[test]
+    fn a_name_is_allowed_where_it_leads_to_the_machine() {
+        let got = Names {
+            hosts: Vec::new(),
+            lookup: None,
+            resolv_conf: ResolvConf::None,
+            own: "web.example.com".to_owned(),
+            own_addresses: Vec::new(),
+            local: vec!["192.0.2.5".parse().unwrap()],
+        };
+        let want = ["ip6-allnodes".to_owned(), "192.0.2.7 registry".to_owned()];
+        let may = |address: &str, name: &str| allowed(&got, &want, address.parse::<IpAddr>().unwrap(), name);
+        assert!(may("127.0.0.1", "localhost") && may("127.0.1.1", "web") && may("192.0.2.5", "WEB.example.com"));
+        assert!(may("ff02::1", "ip6-allnodes") && may("192.0.2.7", "registry"));
+        assert!(!may("192.0.2.6", "web") && !may("192.0.2.6", "localhost") && !may("127.0.0.1", "builder"));
+        assert!(!may("192.0.2.8", "registry") && !may("192.0.2.6", "ip6-allnodes"));
+    }
+}

@@ -118,3 +118,21 @@ impl Check for OtherSocketsExpected {
         Some(Value::Array(names.into_iter().map(Value::String).collect()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::socket;
+
+    #[test]
+    fn every_kind_is_known_once_for_each_process() {
+        let said = |line| socket(line).unwrap().iter().map(ToString::to_string).collect::<Vec<_>>();
+        let line = "p_raw UNCONN 0 0 [35020]:enp0s2 * users:((\"systemd-network\",pid=618,fd=27))";
+        assert_eq!(said(line), ["packet systemd-network"]);
+        let line = "??? UNCONN 0 0 0.0.0.0:1 0.0.0.0:* users:((\"a, b\",pid=1,fd=5),(\"c\",pid=2,fd=5))";
+        assert_eq!(said(line), ["raw a, b", "raw c"]);
+        assert_eq!(said("v_str LISTEN 0 0 *:4294967295 *:*"), ["vsock 4294967295 -"]);
+        assert_eq!(said("sctp LISTEN 0 128 [::]:99 [::]:* users:((\"x\",pid=7,fd=4))"), ["sctp 99 x"]);
+        assert_eq!(socket("tcp LISTEN 0 128 0.0.0.0:22 0.0.0.0:*"), None);
+        assert_eq!(socket("v_str LISTEN 0 0 *:22"), None);
+    }
+}

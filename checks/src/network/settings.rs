@@ -185,3 +185,41 @@ fn found(got: &Settings, name: &str) -> Vec<(String, String)> {
     let on = |card: &str| Some((format!("net.{family}.conf.{card}.{setting}"), got.in_effect(family, card, setting)?));
     got.interfaces(family).into_iter().filter_map(on).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Settings, words};
+
+    fn settings(lines: &[(&str, &str)]) -> Settings {
+        Settings(lines.iter().map(|(name, value)| (format!("net.ipv4.conf.{name}"), words(value))).collect())
+    }
+
+    #[test]
+    fn ipv4_puts_all_and_the_card_together_in_four_ways() {
+        let got = settings(&[
+            ("all.rp_filter", "1"),
+            ("eth0.rp_filter", "2"),
+            ("all.accept_source_route", "0"),
+            ("eth0.accept_source_route", "1"),
+            ("all.send_redirects", "0"),
+            ("eth0.send_redirects", "1"),
+            ("all.forwarding", "0"),
+            ("eth0.forwarding", "1"),
+        ]);
+        let of = |setting| got.in_effect("ipv4", "eth0", setting).unwrap();
+        let all = [of("rp_filter"), of("accept_source_route"), of("send_redirects"), of("forwarding")];
+        assert_eq!(all, ["2", "0", "1", "1"]);
+        assert_eq!(got.interfaces("ipv4"), ["eth0"]);
+        assert_eq!(got.in_effect("ipv4", "eth0", "no_such"), None);
+    }
+
+    #[test]
+    fn a_card_that_forwards_takes_redirects_only_where_both_allow_it() {
+        let redirects = |forwarding| {
+            let lines =
+                [("all.accept_redirects", "0"), ("eth0.accept_redirects", "1"), ("eth0.forwarding", forwarding)];
+            settings(&lines).in_effect("ipv4", "eth0", "accept_redirects").unwrap()
+        };
+        assert_eq!((redirects("0").as_str(), redirects("1").as_str()), ("1", "0"));
+    }
+}

@@ -79,3 +79,22 @@ impl Check for TimeServersExpected {
         Verdict::of(stray.is_empty(), wanted, words)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Fact, TimeServers};
+    use crate::probe::{Exit, Output};
+
+    #[test]
+    fn servers_are_read_in_every_dialect() {
+        let stdout = "time\t/etc/systemd/timesyncd.conf\tNTP=a.example b.example\n\
+                      time\t/etc/systemd/timesyncd.conf\tFallbackNTP=\n\
+                      time\t/etc/chrony.conf\tpool 2.pool.ntp.org iburst maxsources 4\n\
+                      time\t/etc/openntpd/ntpd.conf\tservers c.example\n\
+                      pin\t/etc/netplan/x.yaml\t- 10.0.0.1\nend\n";
+        let (stdout, stderr, took) = (stdout.to_owned(), String::new(), std::time::Duration::ZERO);
+        let got = TimeServers::parse(&[Output { exit: Exit::Code(0), stdout, stderr, truncated: false, took }]);
+        let names: Vec<_> = got.unwrap().0.into_iter().map(|server| server.name).collect();
+        assert_eq!(names, ["a.example", "b.example", "2.pool.ntp.org", "c.example"]);
+    }
+}
