@@ -27,8 +27,9 @@ pub struct Copy {
 /// again, since that takes seconds.
 const SCRIPT: &str = "read -r k </proc/sys/kernel/osrelease || exit
 seen=
-for i in /efi/*/\"$k\"/initrd* /boot/efi/*/\"$k\"/initrd* /boot/*/\"$k\"/initrd* /boot/efi/*/initrd*\"$k\"* \
-/boot/initrd.img-\"$k\" /boot/initramfs-\"$k\".img; do
+for i in /efi/*/\"$k\"/initrd /efi/*/\"$k\"/initrd.img /boot/efi/*/\"$k\"/initrd /boot/efi/*/\"$k\"/initrd.img \
+/boot/*/\"$k\"/initrd /boot/*/\"$k\"/initrd.img /boot/efi/*/initrd.img-\"$k\" /boot/initrd.img-\"$k\" \
+/boot/initramfs-\"$k\".img; do
 [ -f \"$i\" ] || continue
 echo \"initramfs $i\"
 [ -z \"$seen\" ] || ! cmp -s \"$i\" \"$seen\" || { echo \"same $seen\"; continue; }

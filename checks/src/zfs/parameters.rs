@@ -21,7 +21,7 @@ const FOLDER: &str = "/sys/module/zfs/parameters/";
 /// its files: of the first each number, of the second each line that gives options to the module.
 const ARGV: [&str; 14] = [
     "grep",
-    "-arHE",
+    "-aRHE",
     "^-?[0-9]+$|^[[:blank:]]*options[[:blank:]]+zfs[[:blank:]]",
     "/sys/module/zfs/parameters/zfs_arc_max",
     "/sys/module/zfs/parameters/zfs_arc_min",
