@@ -99,16 +99,11 @@ fn entry(line: &str) -> Result<(i64, &str, Option<&str>), Unreadable> {
         Some((path, target)) => (path, Some(target)),
         None => (rest, None),
     };
-    let bare = |word: &'_ str| -> (usize, usize) {
-        let quoted = word.len() > 1 && word.starts_with(['\'', '`']) && word.ends_with('\'');
-        if quoted { (1, word.len() - 1) } else { (0, word.len()) }
-    };
-    let (begin, end) = bare(path);
-    let target = target.map(|target| {
-        let (begin, end) = bare(target);
-        &target[begin..end]
-    });
-    Ok((time, &path[begin..end], target))
+    Ok((time, bare(path), target.map(bare)))
+}
+
+fn bare(word: &str) -> &str {
+    word.strip_prefix(['\'', '`']).and_then(|rest| rest.strip_suffix('\'')).unwrap_or(word)
 }
 
 fn zone_of(target: Option<&str>) -> String {

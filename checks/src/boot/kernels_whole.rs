@@ -1,5 +1,7 @@
 //! Judged on the kernels that are installed: that each is whole, that the newest runs and is the next to boot.
 
+use std::collections::BTreeSet;
+
 use super::kernels::Kernels;
 use crate::{
     check::{About, Check, Cost, Need},
@@ -32,12 +34,11 @@ impl Check for KernelsComplete {
     fn judge(&self, got: &Kernels, (): &()) -> Verdict {
         let sets = [(&got.images, "kernel"), (&got.initramfs, "initramfs"), (&got.modules, "modules")];
         let mut faults: Vec<_> = got.empty.iter().map(|path| format!("{path} is empty")).collect();
-        for release in sets.iter().flat_map(|(releases, _)| releases.iter()).collect::<std::collections::BTreeSet<_>>()
-        {
+        for release in sets.iter().flat_map(|(releases, _)| releases.iter()).collect::<BTreeSet<_>>() {
             // A rescue kernel is a copy of another one, with that one's modules.
             let rescue = release.starts_with("0-rescue-");
             let lacks =
-                sets.iter().filter(|(releases, what)| !releases.contains(release) && !(rescue && *what == "modules"));
+                sets.iter().filter(|(releases, what)| !(releases.contains(release) || rescue && *what == "modules"));
             let lacks: Vec<_> = lacks.map(|(_, what)| *what).collect();
             if !lacks.is_empty() {
                 faults.push(format!("{release} without {}", lacks.join(" and ")));

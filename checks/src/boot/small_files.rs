@@ -75,6 +75,6 @@ pub(super) fn first<'a>(files: &'a Files, path: &str) -> Result<&'a str, Unreada
 /// The value of `NAME=value` in a file of settings, without quotes; the last one counts, as it does to a shell.
 pub(super) fn setting<'a>(files: &'a Files, path: &str, name: &str) -> Option<&'a str> {
     let lines = files.lines(path)?.iter().map(|line| line.trim().trim_start_matches("export "));
-    let values = lines.filter_map(|line| line.strip_prefix(name)?.strip_prefix('='));
-    values.last().map(|value| value.trim().trim_matches(['"', '\'']))
+    let mut values = lines.filter_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+    values.next_back().map(|value| value.trim().trim_matches(['"', '\'']))
 }

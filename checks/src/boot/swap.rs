@@ -90,7 +90,12 @@ impl Fact for Swap {
         }
         Ok(Self {
             active: swaps.map(|line| active(line)).collect::<Result<_, _>>()?,
-            configured: files.lines(small_files::FSTAB).unwrap_or_default().iter().filter_map(configured).collect(),
+            configured: files
+                .lines(small_files::FSTAB)
+                .unwrap_or_default()
+                .iter()
+                .filter_map(|line| configured(line))
+                .collect(),
         })
     }
 }
@@ -106,7 +111,7 @@ fn active(line: &str) -> Result<Area, Unreadable> {
     Ok(Area { path: words[0].to_owned(), kind })
 }
 
-fn configured(line: &String) -> Option<Area> {
+fn configured(line: &str) -> Option<Area> {
     let words: Vec<_> = line.split_whitespace().collect();
     match words[..] {
         [path, _, "swap", ..] if !path.starts_with('#') => {
@@ -178,7 +183,7 @@ mod tests {
 
     #[test]
     fn fstab_names_swap_in_many_ways() {
-        let kind = |line: &str| configured(&line.to_owned()).map(|area| area.kind);
+        let kind = |line: &str| configured(line).map(|area| area.kind);
         assert_eq!(kind("/dev/zvol/rpool/swap none swap discard 0 0"), Some(SwapKind::Zvol));
         assert_eq!(kind("UUID=1234\tnone\tswap\tsw,nofail\t0 0"), Some(SwapKind::Partition));
         assert_eq!(kind("/swapfile none swap sw 0 0"), Some(SwapKind::File));

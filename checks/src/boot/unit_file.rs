@@ -35,8 +35,8 @@ impl<'a> File<'a> {
     pub(super) fn read(line: &'a str) -> Option<Self> {
         let columns: Vec<_> = line.split('\t').collect();
         let &[path, size, kind, target] = columns.as_slice() else { return None };
-        let inside = |at: &&str| path.strip_prefix(*at).and_then(|rest| rest.strip_prefix('/'));
-        let (rank, rest) = FOLDERS.iter().enumerate().find_map(|(rank, folder)| Some((rank, inside(&folder)?)))?;
+        let inside = |at: &str| path.strip_prefix(at).and_then(|rest| rest.strip_prefix('/'));
+        let (rank, rest) = FOLDERS.iter().enumerate().find_map(|(rank, folder)| Some((rank, inside(folder)?)))?;
         let (folder, name) = rest.split_once('/').map_or((None, rest), |(folder, name)| (Some(folder), name));
         let by_hand = ["/etc/", "/run/systemd/system/"].iter().any(|folder| path.starts_with(folder));
         Some(Self { rank, by_hand, folder, name, size: size.parse().ok()?, target: (kind == "l").then_some(target) })
