@@ -19,7 +19,8 @@ pub struct Blacklist {
     pub modules: BTreeSet<String>,
 }
 
-const SCRIPT: &str = "cat /proc/cmdline || exit
+const SCRIPT: &str = "c=$(cat /proc/cmdline) || exit
+echo \"command line $c\"
 cat /etc/modprobe.d/*.conf /run/modprobe.d/*.conf /usr/local/lib/modprobe.d/*.conf /usr/lib/modprobe.d/*.conf \
 /lib/modprobe.d/*.conf 2>/dev/null; exit 0";
 
@@ -31,10 +32,9 @@ impl Fact for Blacklist {
     }
 
     fn parse(out: &[Output]) -> Result<Self, Unreadable> {
-        let (command_line, settings) = out[0].ok()?.split_once('\n').unwrap_or_default();
-        if command_line.trim().is_empty() {
-            return Err(Unreadable::new("no command line of the kernel"));
-        }
+        let (first, settings) = out[0].ok()?.split_once('\n').unwrap_or_default();
+        let command_line = first.strip_prefix("command line ").filter(|words| !words.trim().is_empty());
+        let command_line = command_line.ok_or_else(|| Unreadable::new("no command line of the kernel"))?;
         let of_kernel = command_line.split_whitespace().filter_map(|word| {
             word.strip_prefix("module_blacklist=").or_else(|| word.strip_prefix("modprobe.blacklist="))
         });

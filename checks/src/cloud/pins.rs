@@ -18,7 +18,8 @@ pub struct Pins {
     pub pins: Vec<String>,
 }
 
-const SCRIPT: &str = "cat /proc/cmdline || exit
+const SCRIPT: &str = "c=$(cat /proc/cmdline) || exit
+echo \"command line $c\"
 for f in /etc/cloud/ds-identify.cfg; do [ ! -f \"$f\" ] || sed \"s|^|$f: |\" \"$f\"; done
 for f in /var/lib/cloud/seed/*/*; do [ ! -e \"$f\" ] || echo \"$f\"; done";
 
@@ -35,7 +36,9 @@ impl Fact for Pins {
 
     fn parse(out: &[Output]) -> Result<Self, Unreadable> {
         let mut lines = out[0].ok()?.lines();
-        let command_line = lines.next().ok_or_else(|| Unreadable::new("no command line of the kernel"))?;
+        let command_line = lines.next().and_then(|first| first.strip_prefix("command line "));
+        let command_line = command_line.filter(|words| !words.trim().is_empty());
+        let command_line = command_line.ok_or_else(|| Unreadable::new("no command line of the kernel"))?;
         let words = command_line.split_whitespace().filter(|word| WORDS.iter().any(|pin| word.starts_with(pin)));
         let mut pins: Vec<_> = words.map(|word| format!("{word} (kernel command line)")).collect();
         let setting = |line: &&str| match line.strip_prefix("/etc/cloud/ds-identify.cfg: ") {

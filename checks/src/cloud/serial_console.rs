@@ -24,7 +24,7 @@ const SCRIPT: &str = "a=$(cat /sys/class/tty/console/active) || exit
 echo \"consoles $a\"
 cd /sys/fs/cgroup/system.slice || exit
 for f in system-serial*getty.slice/serial-getty@*.service; do
-[ ! -d \"$f\" ] || grep -qs . \"$f/cgroup.procs\" && echo \"$f\"; done; exit 0";
+[ -d \"$f\" ] && grep -qs . \"$f/cgroup.procs\" && echo \"$f\"; done; exit 0";
 
 impl Fact for SerialConsole {
     const ID: &'static str = "cloud.serial-console";

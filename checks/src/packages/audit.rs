@@ -39,14 +39,10 @@ impl Fact for Audit {
                 None => return Err(Unreadable::new("dpkg --audit did not end")),
             }
         };
-        // 1 is its word for: looked through, and found something.
-        match ended {
-            "ended with 0" if complaints.is_empty() => {}
-            "ended with 1" if !complaints.is_empty() => {}
-            _ => {
-                let why = out[0].stderr.lines().last().unwrap_or_default();
-                return Err(Unreadable::new(format!("dpkg --audit {ended}: {why}")));
-            }
+        // It may end with 0 though it found something, or with 1.
+        if ended != "ended with 0" && (ended != "ended with 1" || complaints.is_empty()) {
+            let why = out[0].stderr.lines().last().unwrap_or_default();
+            return Err(Unreadable::new(format!("dpkg --audit {ended}: {why}")));
         }
         Ok(Self { complaints, pending: lines.map(str::to_owned).collect() })
     }

@@ -140,8 +140,12 @@ impl Sources {
                 "allowweakrepositories",
                 "allowdowngradetoinsecure",
             ];
-            let on = ["\"true\"", "\"1\"", "\"yes\"", "\"on\""].iter().any(|value| lower.contains(value));
-            if !lower.starts_with('#') && on && named.iter().any(|name| lower.contains(name)) {
+            let on = |rest: &str| {
+                let value = rest.trim_start_matches([' ', '\t', '"']);
+                ["true", "1", "yes", "on", "with", "enable"].iter().any(|word| value.starts_with(word))
+            };
+            let names_one = |name: &&str| lower.split_once(*name).is_some_and(|(_, rest)| on(rest));
+            if !lower.starts_with('#') && named.iter().any(names_one) {
                 self.let_in(file, line);
             }
         }

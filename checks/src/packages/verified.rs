@@ -44,7 +44,7 @@ impl Fact for Verified {
     const ID: &'static str = "packages.verified";
 
     fn probes() -> Vec<Probe> {
-        vec![Probe::root(["sh", "-c", SCRIPT]).limit(Duration::from_mins(5)).bound(4 << 20)]
+        vec![Probe::root(["sh", "-c", SCRIPT]).limit(Duration::from_mins(10)).bound(4 << 20)]
     }
 
     fn parse(out: &[Output]) -> Result<Self, Unreadable> {
