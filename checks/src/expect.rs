@@ -63,7 +63,7 @@ pub struct Resolved {
     /// The name it was asked by.
     pub name: String,
     /// The typed values.
-    pub expectation: Expectation,
+    pub expectation: Box<Expectation>,
     /// Dotted key to place.
     origins: BTreeMap<String, Origin>,
 }
@@ -152,7 +152,7 @@ impl Book {
             line: 1,
             message: error.message().to_owned(),
         })?;
-        Ok(Resolved { name: name.to_owned(), expectation, origins })
+        Ok(Resolved { name: name.to_owned(), expectation: Box::new(expectation), origins })
     }
 
     /// The files behind `name`, the most general first.

@@ -97,7 +97,7 @@ impl Damage {
     pub fn bytes(&self) -> Result<Vec<u8>, FaultError> {
         const WRONG: FaultError = FaultError::Senseless("the bytes of a damage are pairs of hexadecimal digits");
         let digits: Vec<char> = self.bytes.chars().filter(|digit| !digit.is_whitespace()).collect();
-        if digits.is_empty() || digits.len() % 2 != 0 {
+        if digits.is_empty() || !digits.len().is_multiple_of(2) {
             return Err(WRONG);
         }
         let byte = |pair: &[char]| u8::from_str_radix(&pair.iter().collect::<String>(), 16).map_err(|_| WRONG);

@@ -58,12 +58,12 @@ fn book() -> Book {
 fn expectation(says: &Says) -> Expectation {
     static BOOK: LazyLock<Book> = LazyLock::new(book);
     static DEFAULT: LazyLock<Expectation> =
-        LazyLock::new(|| BOOK.resolve("debian-13-server").unwrap_or_else(|error| panic!("{error}")).expectation);
+        LazyLock::new(|| *BOOK.resolve("debian-13-server").unwrap_or_else(|error| panic!("{error}")).expectation);
     let Some(over) = &says.expect else { return DEFAULT.clone() };
     let mut book = BOOK.clone();
     let text = format!("extends = \"debian-13-server\"\n{}", toml::to_string(&over).unwrap());
     book.add("recording", text);
-    book.resolve("recording").unwrap_or_else(|error| panic!("{}: {error}", says.check)).expectation
+    *book.resolve("recording").unwrap_or_else(|error| panic!("{}: {error}", says.check)).expectation
 }
 
 fn check(id: &str) -> Option<&'static dyn AnyCheck> {

@@ -106,13 +106,13 @@ fn read(folder: &Path) -> Result<Vec<(String, String)>, FaultsError> {
 /// # Errors
 /// [`FaultsError`] where a pattern names nothing, or the shard has none.
 pub fn chosen(
-    faults: Vec<Fault>,
+    faults: &[Fault],
     only: &[String],
     shard: Option<Shard>,
     also: &[String],
 ) -> Result<Vec<Fault>, FaultsError> {
     let patterns =
-        |patterns: &[String]| patterns.iter().map(|text| pattern(text, &faults)).collect::<Result<Vec<_>, _>>();
+        |patterns: &[String]| patterns.iter().map(|text| pattern(text, faults)).collect::<Result<Vec<_>, _>>();
     let (only, also) = (patterns(only)?, patterns(also)?);
     let mut left = 0;
     let mut in_shard = 0;
@@ -163,7 +163,7 @@ mod tests {
     fn names(only: &[&str], shard: Option<&str>, also: &[&str]) -> Result<Vec<String>, String> {
         let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
         let shard = shard.map(|shard| shard.parse().unwrap());
-        let chosen = chosen(some(), &owned(only), shard, &owned(also)).map_err(|error| error.to_string())?;
+        let chosen = chosen(&some(), &owned(only), shard, &owned(also)).map_err(|error| error.to_string())?;
         Ok(chosen.into_iter().map(|fault| fault.id).collect())
     }
 

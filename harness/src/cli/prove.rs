@@ -18,7 +18,7 @@ use super::{
 use crate::{
     faults::{Shard, chosen, faults},
     report::json,
-    run::{Proof, ProveRequest, Tried, prove, twins},
+    run::{Proof, ProveRequest, Tried, Twin, prove, twins},
 };
 
 /// Options of `kverify prove`.
@@ -89,7 +89,8 @@ pub(crate) async fn run(args: &Args, shown: Shown) -> anyhow::Result<u8> {
     let told = |tried: &Tried| live.say(&page::line(tried));
     let proven = async {
         let mut proof = prove(&request, &progress, &told).await?;
-        twins(&request, args.twins, &mut proof, &progress, &|twin| live.say(&page::twin(twin))).await?;
+        let twin = |twin: &Twin| live.say(&page::twin(twin));
+        Box::pin(twins(&request, args.twins, &mut proof, &progress, &twin)).await?;
         anyhow::Ok(proof)
     };
     let proof = tokio::select! {
@@ -108,7 +109,7 @@ fn chosen_faults(args: &Args) -> anyhow::Result<Vec<Fault>> {
     if args.no_faults {
         return Ok(Vec::new());
     }
-    Ok(chosen(faults(args.faults.as_deref())?, &args.only, args.shard, &args.also)?)
+    Ok(chosen(&faults(args.faults.as_deref())?, &args.only, args.shard, &args.also)?)
 }
 
 /// Writes the whole file or none.

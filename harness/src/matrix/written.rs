@@ -120,7 +120,7 @@ impl Page<'_> {
             given.clone()
         };
         let resolved = book.resolve(&name).map_err(|source| MatrixError::Expect { at: at(), source })?;
-        Ok((given, resolved.expectation))
+        Ok((given, *resolved.expectation))
     }
 
     fn folder(&self) -> PathBuf {

@@ -53,7 +53,7 @@ pub async fn prove(
     if let Some(installer) = &request.sealed {
         return sealed::prove(request, installer, progress, told).await;
     }
-    let begun = Instant::now();
+    let started = Instant::now();
     let (ground, mut proof) = Ground::prepare(request, progress).await?;
     let ground = Arc::new(ground);
     let (at_once, limit) = forks::at_once(&request.scratch);
@@ -89,14 +89,15 @@ pub async fn prove(
         let again = came.len() > 1 && came.iter().any(|tried| !tried.caught());
         for tried in came {
             if again {
-                let fault = request.faults.iter().find(|fault| fault.id == tried.fault);
-                fault.into_iter().for_each(|fault| begin(&mut going, Trial::one(fault.clone())));
+                if let Some(fault) = request.faults.iter().find(|fault| fault.id == tried.fault) {
+                    begin(&mut going, Trial::one(fault.clone()));
+                }
             } else {
                 proof.add(tried, told);
             }
         }
     }
-    proof.finish(ground.asked(), begun.elapsed());
+    proof.finish(ground.asked(), started.elapsed());
     Ok(proof)
 }
 

@@ -131,11 +131,10 @@ impl Proof {
     pub fn exit_code(&self) -> u8 {
         let any = |of: fn(&Came) -> bool| self.tried.iter().any(|tried| of(&tried.came));
         let alarmed = self.twins.iter().any(|twin| !twin.alarms.is_empty());
+        let nothing = self.twins.is_empty() && !any(|came| *came == Came::Caught);
         if alarmed || any(|came| matches!(came, Came::Missed { .. })) {
             1
-        } else if any(|came| matches!(came, Came::NotDone { .. }))
-            || !(any(|came| *came == Came::Caught) || !self.twins.is_empty())
-        {
+        } else if nothing || any(|came| matches!(came, Came::NotDone { .. })) {
             2
         } else {
             0

@@ -80,7 +80,9 @@ pub(super) async fn prove(
         if faults.len() > 1 && !tried.iter().all(Tried::caught) {
             groups.extend(faults.into_iter().map(|fault| vec![fault]));
         } else {
-            tried.into_iter().for_each(|tried| proof.add(tried, told));
+            for one in tried {
+                proof.add(one, told);
+            }
         }
     }
     disk.image.unchanged()?;

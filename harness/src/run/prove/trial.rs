@@ -66,11 +66,10 @@ async fn done<'a>(ground: &'a Ground, faults: &[Fault]) -> Result<Actor<'a>, Str
     let (machine, session) = forks::fork(&ground.snapshot).await?;
     let mut actor = Actor::new(ground.setting(), machine, session);
     for fault in faults {
-        if let Some(proof) = &fault.proof {
-            match proven(&mut actor, proof).await? {
-                (0, _) => return Err(format!("{}: its proof holds before anything was done", fault.id)),
-                _ => {}
-            }
+        if let Some(proof) = &fault.proof
+            && let (0, _) = proven(&mut actor, proof).await?
+        {
+            return Err(format!("{}: its proof holds before anything was done", fault.id));
         }
         for step in &fault.steps {
             act(&mut actor, step).await.map_err(|why| format!("{}: {}: {why}", fault.id, step.about()))?;
