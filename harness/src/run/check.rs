@@ -49,7 +49,7 @@ pub(super) async fn check(
     known: Known,
 ) -> Result<Vec<Outcome>, Unanswered> {
     let mut probes = plan.machine_probes();
-    probes.extend(plan.fork_facts().into_iter().flat_map(|(_, probes)| probes));
+    probes.extend(plan.fork_tasks().into_iter().flat_map(|task| task.probes));
     let outputs = tokio::select! {
         outputs = session.ask(&probes, |_| ()) => outputs?,
         end = machine.over() => return Err(Unanswered::Ended(end?)),

@@ -1,4 +1,5 @@
-//! What is slow to ask, or changes what it asks, is asked of forks of the machine: each fact of one of its own.
+//! What is slow to ask, or changes what it asks, is asked of forks of the machine: each fact of one of its own, but for
+//! facts that ask the same.
 
 use std::{
     os::unix::net::UnixStream,
@@ -6,9 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kverify_checks::{Output, Probe};
+use kverify_checks::Output;
 use tokio::{sync::Semaphore, task::JoinSet};
 
+use super::plan::Task;
 use crate::{
     image::RESERVE_BYTES,
     machine::{Machine, NotCaptured, PORT_NAME, Snapshot, with_last_words},
@@ -80,12 +82,6 @@ fn free_disk(scratch: &std::path::Path) -> Option<u64> {
     Some(space.f_bavail.saturating_mul(space.f_frsize) / RESERVE_BYTES)
 }
 
-/// A fact to be gathered on a fork, and what it takes.
-pub(crate) struct Task {
-    pub(crate) fact: &'static str,
-    pub(crate) probes: Vec<Probe>,
-}
-
 /// What came of one.
 pub(crate) struct Done {
     pub(crate) task: Task,
@@ -99,9 +95,9 @@ pub(crate) struct Done {
     pub(crate) asked: Option<Duration>,
 }
 
-/// Gathers every fact on a fork of its own, and calls `done` with each as it comes.
+/// Does every task on a fork of its own, and calls `done` with each as it comes.
 ///
-/// A fork that fails fails its own fact. Dropping the future ends all forks.
+/// A fork that fails fails its own facts. Dropping the future ends all forks.
 pub(crate) async fn ask(snapshot: &Snapshot, tasks: Vec<Task>, at_once: usize, mut done: impl FnMut(Done)) {
     let room = Arc::new(Semaphore::new(at_once));
     let mut forks = JoinSet::new();

@@ -64,6 +64,12 @@ pub(crate) struct Planned {
     pub(crate) skip: Option<(SkipCause, String)>,
 }
 
+/// Facts that are gathered on one fork, and what that takes.
+pub(crate) struct Task {
+    pub(crate) facts: Vec<&'static str>,
+    pub(crate) probes: Vec<Probe>,
+}
+
 /// Every built-in check, asked or skipped.
 pub(crate) struct Plan {
     pub(crate) checks: Vec<Planned>,
@@ -126,28 +132,39 @@ impl Plan {
         let asked = self.checks.iter().filter(|planned| planned.skip.is_none() && self.on_machine(planned));
         let mut probes: Vec<Probe> = Vec::new();
         for probe in asked.flat_map(|planned| (planned.check.fact().probes)()) {
-            if in_guest(&probe) && !probes.iter().any(|other| other.source == probe.source) {
+            if in_guest(&probe) && !asks(&probes, &probe) {
                 probes.push(probe);
             }
         }
         probes
     }
 
-    /// The facts that are gathered on forks, each with what is left to be asked for it.
-    pub(crate) fn fork_facts(&self) -> Vec<(&'static str, Vec<Probe>)> {
+    /// What is gathered on forks, with what is left to be asked for it; nothing is asked twice.
+    pub(crate) fn fork_tasks(&self) -> Vec<Task> {
         let known = self.machine_probes();
         let asked = self.checks.iter().filter(|planned| planned.skip.is_none() && !self.on_machine(planned));
-        let mut facts: Vec<(&'static str, Vec<Probe>)> = Vec::new();
+        let mut tasks: Vec<Task> = Vec::new();
         for fact in asked.map(|planned| planned.check.fact()) {
-            if facts.iter().any(|(id, _)| *id == fact.id) {
+            if tasks.iter().any(|task| task.facts.contains(&fact.id)) {
                 continue;
             }
-            let unknown = |probe: &Probe| in_guest(probe) && !known.iter().any(|other| other.source == probe.source);
-            let mut probes: Vec<_> = (fact.probes)().into_iter().filter(unknown).collect();
-            probes.sort_by_key(|probe| probe.effect == Effect::Touches);
-            facts.push((fact.id, probes));
+            let unknown = |probe: &Probe| in_guest(probe) && !asks(&known, probe);
+            let probes: Vec<_> = (fact.probes)().into_iter().filter(unknown).collect();
+            let mut task = Task { facts: vec![fact.id], probes };
+            // Every task that asks some of the same becomes one with it.
+            let same = |other: &mut Task| other.probes.iter().any(|probe| asks(&task.probes, probe));
+            let joined: Vec<_> = tasks.extract_if(.., same).collect();
+            for other in joined {
+                task.facts.extend(other.facts);
+                let new: Vec<_> = other.probes.into_iter().filter(|probe| !asks(&task.probes, probe)).collect();
+                task.probes.extend(new);
+            }
+            task.facts.sort_unstable();
+            task.probes.sort_by_key(|probe| probe.effect == Effect::Touches);
+            tasks.push(task);
         }
-        facts
+        tasks.retain(|task| !task.probes.is_empty());
+        tasks
     }
 }
 
@@ -161,7 +178,7 @@ pub(crate) fn elsewhere(checks: &[Planned]) -> (Vec<Probe>, Vec<Probe>) {
             Source::Twin(_) => &mut twin,
             _ => continue,
         };
-        if list.iter().all(|other| other.source != probe.source) {
+        if !asks(list, &probe) {
             list.push(probe);
         }
     }
@@ -175,6 +192,10 @@ pub(crate) fn there(probe: &Probe) -> Probe {
         other => other.clone(),
     };
     Probe { source, ..probe.clone() }
+}
+
+fn asks(probes: &[Probe], probe: &Probe) -> bool {
+    probes.iter().any(|other| other.source == probe.source)
 }
 
 fn in_guest(probe: &Probe) -> bool {
@@ -236,11 +257,27 @@ mod tests {
         expectation.modules.wireguard = Some(true);
         expectation.zfs.initramfs_hostid = Some(true);
         let plan = Plan::new(&expectation, &Filter::default(), &[]);
-        let facts: Vec<_> = plan.fork_facts().into_iter().map(|(id, _)| id).collect();
+        let facts: Vec<_> = plan.fork_tasks().into_iter().flat_map(|task| task.facts).collect();
         assert_eq!(facts, ["modules.wireguard", "zfs.initramfs-hostid"]);
-        assert!(plan.fork_facts().iter().all(|(_, probes)| !probes.is_empty()));
+        assert!(plan.fork_tasks().iter().all(|task| !task.probes.is_empty()));
         assert!(plan.machine_probes().iter().all(|probe| probe.effect == kverify_checks::Effect::Reads));
         let only = Filter::new(&["boot.*".to_owned()], &[]).unwrap();
-        assert!(Plan::new(&expectation, &only, &[]).fork_facts().is_empty());
+        assert!(Plan::new(&expectation, &only, &[]).fork_tasks().is_empty());
+    }
+
+    #[test]
+    fn what_several_facts_ask_is_asked_once() {
+        let mut expectation = asked();
+        expectation.security.capabilities = Some(Vec::new());
+        expectation.security.devices = Some(Vec::new());
+        expectation.zfs.initramfs_hostid = Some(true);
+        let tasks = Plan::new(&expectation, &Filter::default(), &[]).fork_tasks();
+        let facts: Vec<_> = tasks.iter().map(|task| task.facts.clone()).collect();
+        assert_eq!(facts, [vec!["security.file-capabilities", "security.inventory"], vec!["zfs.initramfs-hostid"]]);
+        let mut sources: Vec<_> = tasks.iter().flat_map(|task| &task.probes).map(|probe| &probe.source).collect();
+        let all = sources.len();
+        sources.sort();
+        sources.dedup();
+        assert_eq!(sources.len(), all);
     }
 }

@@ -47,7 +47,7 @@ pub enum Progress {
     },
     /// The rest is asked of forks.
     Forking {
-        /// How many facts are gathered on forks.
+        /// How many forks are asked.
         forks: usize,
         /// How many forks are alive at once.
         at_once: usize,

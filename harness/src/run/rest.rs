@@ -5,7 +5,7 @@ use std::{path::Path, time::Instant};
 use super::{
     Progress, RunError,
     ask::ask,
-    forks::{self, Done, NotForked, Task},
+    forks::{self, Done, NotForked},
     gather::Answers,
     plan::Plan,
 };
@@ -36,8 +36,7 @@ impl Rest<'_> {
         record: &mut MachineRecord,
         progress: &(dyn Fn(Progress) + Sync),
     ) -> Result<(Option<Snapshot>, Vec<MachineRecord>), RunError> {
-        let tasks = plan.fork_facts().into_iter().filter(|(_, probes)| !probes.is_empty());
-        let tasks: Vec<_> = tasks.map(|(fact, probes)| Task { fact, probes }).collect();
+        let tasks = plan.fork_tasks();
         let Self { machine, session, captured, scratch, wanted } = self;
         if tasks.is_empty() && !wanted {
             return Ok((captured, Vec::new()));
@@ -87,10 +86,14 @@ fn name(number: usize) -> String {
 /// Adds what a fork answered, or why it did not.
 fn take(done: Done, answers: &mut Answers) {
     let Done { task, number, answers: answered, .. } = done;
-    answers.gathered_on(task.fact, &name(number));
-    match answered {
-        Err(why) => answers.fail(task.fact, why),
-        Ok(outputs) => answers.answered(task.probes, outputs),
+    for fact in task.facts {
+        answers.gathered_on(fact, &name(number));
+        if let Err(why) = &answered {
+            answers.fail(fact, why.clone());
+        }
+    }
+    if let Ok(outputs) = answered {
+        answers.answered(task.probes, outputs);
     }
 }
 
