@@ -141,4 +141,10 @@ impl Outcome {
             evidence: Vec::new(),
         }
     }
+
+    /// What was found, or why nothing was; empty where neither is told.
+    #[must_use]
+    pub fn said(&self) -> &str {
+        self.got.as_ref().or(self.why.as_ref()).map_or("", String::as_str)
+    }
 }

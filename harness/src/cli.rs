@@ -24,6 +24,7 @@ mod seal;
 mod store;
 mod trust;
 mod verify;
+mod whole;
 
 use std::ffi::OsString;
 

@@ -9,6 +9,8 @@ use std::{
 use kverify_checks::fault::{Fault, FaultError};
 use regex::Regex;
 
+use crate::glob::glob;
+
 /// `(name, text)` of every file in `fixtures/faults`, listed by the build script.
 const FAULTS: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/faults.rs"));
 
@@ -136,8 +138,7 @@ fn named(pattern: &Regex, fault: &Fault) -> bool {
 
 fn pattern(text: &str, faults: &[Fault]) -> Result<Regex, FaultsError> {
     let unknown = || FaultsError::Unknown(text.to_owned());
-    let regex = format!("^{}$", regex::escape(text).replace(r"\*", ".*").replace(r"\?", "."));
-    let regex = Regex::new(&regex).map_err(|_| unknown())?;
+    let regex = glob(text).map_err(|_| unknown())?;
     faults.iter().any(|fault| named(&regex, fault)).then_some(regex).ok_or_else(unknown)
 }
 

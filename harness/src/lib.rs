@@ -7,6 +7,7 @@ pub mod book;
 pub mod cli;
 pub mod faults;
 pub mod gate;
+mod glob;
 pub mod image;
 pub mod lead;
 pub mod machine;

@@ -2,14 +2,13 @@
 
 use std::{
     fs,
-    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     sync::atomic::AtomicBool,
 };
 
 use anyhow::{Context as _, bail};
 
-use super::said::Said;
+use super::{said::Said, whole::write_whole};
 use crate::{
     gate::{Envelope, Evidence, PayloadType, Policy, PublicKey, SigningKey, Statement, Summary, TestResult},
     image::{Digest, Image},
@@ -116,19 +115,6 @@ pub(crate) fn read_policy(path: &Path) -> anyhow::Result<Policy> {
     let text = fs::read_to_string(path).with_context(|| format!("policy {}", path.display()))?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     Ok(Policy::parse(&name, &text)?)
-}
-
-/// Writes a file that appears whole, or not at all.
-fn write_whole(path: &Path, content: &[u8]) -> anyhow::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let everyone = fs::Permissions::from_mode(0o644);
-    let file = tempfile::Builder::new().permissions(everyone).tempfile_in(folder);
-    let file = file.with_context(|| folder.display().to_string())?;
-    fs::write(file.path(), content)
-        .and_then(|()| file.as_file().sync_all())
-        .with_context(|| path.display().to_string())?;
-    file.persist(path).with_context(|| path.display().to_string())?;
-    Ok(())
 }
 
 #[cfg(test)]

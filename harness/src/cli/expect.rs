@@ -10,10 +10,7 @@ use super::{
     machine_args::MachineArgs,
     verify::interrupted,
 };
-use crate::{
-    gate::Waivers,
-    run::{Filter, Request, observed, verify},
-};
+use crate::run::{Request, observed, verify};
 
 /// Options of `kverify expect`.
 #[derive(Debug, clap::Args)]
@@ -38,16 +35,9 @@ pub(crate) async fn run(args: &Args, shown: Shown) -> anyhow::Result<u8> {
         bail!("{}: there is something already; remove it or choose another name", path.display());
     }
     let request = Request {
-        image: args.image.clone(),
-        spec: args.machine.spec(),
         credential: args.account.credential()?,
         expect: args.expect.clone(),
-        filter: Filter::default(),
-        warm: false,
-        sealed: None,
-        waivers: Waivers::default(),
-        scenarios: Vec::new(),
-        scratch: args.machine.scratch(),
+        ..Request::new(args.image.clone(), args.machine.spec(), args.machine.scratch())
     };
     let live = Live::new(shown);
     let progress = |step| live.show(&step);

@@ -2,10 +2,7 @@
 
 mod page;
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::PathBuf};
 
 use anyhow::{Context as _, bail};
 use kverify_checks::fault::Fault;
@@ -14,11 +11,12 @@ use super::{
     live::{Live, Shown},
     machine_args::MachineArgs,
     verify::interrupted,
+    whole::write_whole,
 };
 use crate::{
     faults::{Shard, chosen, faults},
     report::json,
-    run::{Proof, ProveRequest, Tried, Twin, prove, twins},
+    run::{ProveRequest, Tried, Twin, prove, twins},
 };
 
 /// Options of `kverify prove`.
@@ -100,7 +98,9 @@ pub(crate) async fn run(args: &Args, shown: Shown) -> anyhow::Result<u8> {
     drop(live);
     super::print(&page::table(&proof, &style));
     if let Some(path) = &args.json {
-        write(path, &proof).with_context(|| format!("{} cannot be written", path.display()))?;
+        let folder = path.parent().unwrap_or(path);
+        fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+        write_whole(path, json::harmless(&proof).as_bytes())?;
     }
     Ok(proof.exit_code())
 }
@@ -110,14 +110,4 @@ fn chosen_faults(args: &Args) -> anyhow::Result<Vec<Fault>> {
         return Ok(Vec::new());
     }
     Ok(chosen(&faults(args.faults.as_deref())?, &args.only, args.shard, &args.also)?)
-}
-
-/// Writes the whole file or none.
-fn write(path: &Path, proof: &Proof) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| ".".as_ref());
-    fs::create_dir_all(folder)?;
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    io::Write::write_all(&mut file, json::harmless(proof).as_bytes())?;
-    file.persist(path)?;
-    Ok(())
 }

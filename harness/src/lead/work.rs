@@ -12,11 +12,10 @@ use super::{
     ran::{Ran, chain},
 };
 use crate::{
-    gate::Waivers,
     machine::Spec,
     matrix::{Matrix, Row},
     report::{Files, Folder, FolderError, junit, summary},
-    run::{Filter, Progress, Request, RunError, verify},
+    run::{Progress, Request, RunError, verify},
     session::Credential,
 };
 
@@ -119,16 +118,10 @@ async fn run(
     step(Step::Said(format!("{}: {}", row.name, image.display())));
     waiting("its machine is being started".to_owned());
     let request = Request {
-        image,
-        spec: order.spec.clone(),
         credential: order.credential.clone(),
         expect: Some(row.expect.clone()),
-        filter: Filter::default(),
-        warm: false,
-        sealed: None,
-        waivers: Waivers::default(),
         scenarios: row.scenarios.clone(),
-        scratch: order.scratch.clone(),
+        ..Request::new(image, order.spec.clone(), order.scratch.clone())
     };
     let progress = |progress: Progress| {
         match &progress {

@@ -179,7 +179,7 @@ impl<'a> Actor<'a> {
                 error => Trouble::Error(error.to_string()),
             })?;
         for outcome in outcomes {
-            let got = outcome.got.or(outcome.why).unwrap_or_default();
+            let got = outcome.said();
             let _ = writeln!(said, "{}: {got}", outcome.check);
             match outcome.status {
                 Status::Fail => return Err(Trouble::Fail(format!("{}: {got}", outcome.check))),

@@ -3,6 +3,8 @@
 use kverify_checks::{AnyCheck, Cost, Effect, Expectation, Need, Probe, SkipCause, Source, all};
 use regex::Regex;
 
+use crate::glob::glob;
+
 /// `--only` and `--skip`: IDs or globs such as `zfs.*`.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
@@ -21,7 +23,7 @@ impl Filter {
     /// # Errors
     /// [`FilterError`] names the pattern.
     pub fn new(only: &[String], skip: &[String]) -> Result<Self, FilterError> {
-        let read = |patterns: &[String]| patterns.iter().map(|pattern| glob(pattern)).collect::<Result<Vec<_>, _>>();
+        let read = |patterns: &[String]| patterns.iter().map(|pattern| naming(pattern)).collect::<Result<Vec<_>, _>>();
         Ok(Self { only: read(only)?, skip: read(skip)? })
     }
 
@@ -31,10 +33,9 @@ impl Filter {
     }
 }
 
-fn glob(pattern: &str) -> Result<Regex, FilterError> {
+fn naming(pattern: &str) -> Result<Regex, FilterError> {
     let unknown = || FilterError(pattern.to_owned());
-    let text = format!("^{}$", regex::escape(pattern).replace(r"\*", ".*").replace(r"\?", "."));
-    let regex = Regex::new(&text).map_err(|_| unknown())?;
+    let regex = glob(pattern).map_err(|_| unknown())?;
     all().any(|check| regex.is_match(check.about().id)).then_some(regex).ok_or_else(unknown)
 }
 

@@ -63,6 +63,25 @@ pub struct Request {
     pub scratch: PathBuf,
 }
 
+impl Request {
+    /// All that is asked of an image without being told more, entered by a seed.
+    #[must_use]
+    pub fn new(image: PathBuf, spec: Spec, scratch: PathBuf) -> Self {
+        Self {
+            image,
+            spec,
+            credential: None,
+            expect: None,
+            filter: Filter::default(),
+            sealed: None,
+            warm: false,
+            scenarios: Vec::new(),
+            waivers: Waivers::default(),
+            scratch,
+        }
+    }
+}
+
 /// A run's report, and what stands behind it.
 pub struct Run {
     /// The record.

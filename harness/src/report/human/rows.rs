@@ -32,7 +32,7 @@ impl Page<'_> {
     fn row(&mut self, outcome: &Outcome, column: usize) {
         let (ink, mark) = mark(outcome.status);
         let id = plain::line(&outcome.check, 100);
-        let said = plain::line(outcome.got.as_ref().or(outcome.why.as_ref()).map_or("", String::as_str), 400);
+        let said = plain::line(outcome.said(), 400);
         let used = 2 + 5 + 2 + id.width().max(column) + 2;
         let said = shorten(&said, self.width().saturating_sub(used).max(10));
         let row = format!("  {}{:pad$}  {id:column$}  {said}", self.style.paint(ink, mark), "", pad = 5 - mark.len());

@@ -6,7 +6,6 @@ use kverify_checks::{
     AnyCheck, Output, SkipCause, Source,
     expect::Resolved,
     fault::{At, Fault},
-    probe::MachineAspect,
 };
 use tokio::task::spawn_blocking;
 
@@ -129,7 +128,6 @@ impl Ground {
 
     /// What is known of a machine that booted again, like this.
     pub(super) fn known_booted(&self, booted: Option<(Source, Output)>) -> Known {
-        debug_assert!(booted.as_ref().is_none_or(|(source, _)| *source == Source::Machine(MachineAspect::Boot)));
         Known { answers: self.image.iter().cloned().chain(booted).collect(), said_before: Vec::new() }
     }
 }

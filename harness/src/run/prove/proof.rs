@@ -142,12 +142,21 @@ impl Proof {
     }
 }
 
+/// A check and what it said.
+pub(super) fn words(outcome: &Outcome) -> String {
+    format!("{}: {}", outcome.check, outcome.said())
+}
+
 impl Tried {
     pub(super) fn of(fault: &Fault, came: Came) -> Self {
+        Self { had_to: fault.noticed().cloned().collect(), ..Self::new(&fault.id, &fault.about, came) }
+    }
+
+    fn new(fault: &str, about: &str, came: Came) -> Self {
         Self {
-            fault: fault.id.clone(),
-            about: fault.about.clone(),
-            had_to: fault.noticed().cloned().collect(),
+            fault: fault.to_owned(),
+            about: about.to_owned(),
+            had_to: Vec::new(),
             did: Vec::new(),
             said: Vec::new(),
             came,
@@ -188,17 +197,7 @@ impl Tried {
             At::Settled | At::File => ("untouched", "nothing is done"),
             At::Sealed => ("untouched-sealed", "nothing is done to the sealed disk"),
         };
-        Self {
-            fault: fault.to_owned(),
-            about: about.to_owned(),
-            had_to: Vec::new(),
-            did: Vec::new(),
-            said: Vec::new(),
-            came: Came::Caught,
-            with: Vec::new(),
-            asked: 0,
-            seconds: 0.0,
-        }
+        Self::new(fault, about, Came::Caught)
     }
 
     /// Compares what a machine showed with what the faults done to it should have.
@@ -219,10 +218,7 @@ impl Tried {
         let mine = |id: &String| self.had_to.contains(id);
         self.did = failed.iter().chain(&erred).filter(|id| mine(id)).cloned().collect();
         let alarming = |outcome: &&Outcome| self.did.contains(&outcome.check) || too.contains(&outcome.check);
-        let said = outcomes.iter().filter(alarming).map(|outcome| {
-            format!("{}: {}", outcome.check, outcome.got.as_ref().or(outcome.why.as_ref()).map_or("", String::as_str))
-        });
-        self.said = said.collect();
+        self.said = outcomes.iter().filter(alarming).map(words).collect();
         self.asked = outcomes.len();
         self.came = if not.is_empty() && too.is_empty() { Came::Caught } else { Came::Missed { not, too } };
     }

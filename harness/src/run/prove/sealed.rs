@@ -1,6 +1,6 @@
 //! Faults of sealed images: done to the disk from a rescue system, while its own system does not run.
 
-use std::{path::Path, sync::Arc, time::Instant};
+use std::{collections::VecDeque, path::Path, sync::Arc, time::Instant};
 
 use kverify_checks::{
     AnyCheck, Outcome, Source,
@@ -68,12 +68,11 @@ pub(super) async fn prove(
         };
         proof.add(Tried::of(fault, Came::NotHere { why }), told);
     }
-    let mut groups = shared(here);
-    groups.reverse();
-    groups.push(Vec::new());
-    while let Some(faults) = groups.pop() {
-        let names: Vec<_> = faults.iter().map(|fault| fault.id.as_str()).collect();
-        progress(Progress::Step { about: format!("a rescue system beside the disk: {} faults", names.len()) });
+    // The untouched disk comes first.
+    let mut groups = VecDeque::from([Vec::new()]);
+    groups.extend(shared(here));
+    while let Some(faults) = groups.pop_front() {
+        progress(Progress::Step { about: format!("a rescue system beside the disk: {} faults", faults.len()) });
         let begun = Instant::now();
         let outcomes = disk.tried(&faults).await;
         let tried = Tried::all(&faults, At::Sealed, &outcomes, begun.elapsed());

@@ -5,12 +5,11 @@ use kverify_checks::Status;
 
 use super::{
     ProveRequest,
-    proof::{Proof, Twin},
+    proof::{Proof, Twin, words},
 };
 use crate::{
-    gate::Waivers,
     machine::Spec,
-    run::{Filter, Progress, Request, RunError, verify},
+    run::{Progress, Request, RunError, verify},
 };
 
 /// Hardware that an image has to be well on: CPUs, memory in MiB, days that its clock is ahead.
@@ -40,20 +39,16 @@ pub async fn twins(
 ) -> Result<(), RunError> {
     for (cpus, memory_mib, days) in HARDWARE.into_iter().cycle().take(count) {
         let spec = Spec { cpus, memory_mib, clock: clock(days), ..request.spec.clone() };
-        let run = verify(&of(request, spec.clone()), progress).await?;
-        let report = run.report;
+        let plain = Request::new(request.image.clone(), spec.clone(), request.scratch.clone());
+        let report = verify(&Request { expect: request.expect.clone(), ..plain }, progress).await?.report;
         let alarms = report.outcomes.iter().filter(|outcome| matches!(outcome.status, Status::Fail | Status::Error));
-        let alarms = alarms.map(|outcome| {
-            let said = outcome.got.as_ref().or(outcome.why.as_ref());
-            format!("{}: {}", outcome.check, said.map_or("", String::as_str))
-        });
         let clock = spec.clock.map_or_else(|| "the host's clock".to_owned(), |clock| format!("clock at {clock}"));
         let cpu = if cpus == 1 { "CPU" } else { "CPUs" };
         let twin = Twin {
             machine: format!("{cpus} {cpu}, {memory_mib} MiB, {clock}"),
             settled: report.machines.first().and_then(|machine| machine.timings.settled),
             passed: report.outcomes.iter().filter(|outcome| outcome.status == Status::Pass).count(),
-            alarms: alarms.collect(),
+            alarms: alarms.map(words).collect(),
         };
         told(&twin);
         proof.twins.push(twin);
@@ -66,19 +61,4 @@ fn clock(days: i64) -> Option<DateTime> {
     let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).datetime();
     let ahead = today.checked_add(days.days()).ok()?;
     (days != 0).then_some(ahead.with().subsec_nanosecond(0).build().ok()?)
-}
-
-fn of(request: &ProveRequest, spec: Spec) -> Request {
-    Request {
-        image: request.image.clone(),
-        spec,
-        credential: None,
-        expect: request.expect.clone(),
-        filter: Filter::default(),
-        sealed: None,
-        warm: false,
-        scenarios: Vec::new(),
-        waivers: Waivers::default(),
-        scratch: request.scratch.clone(),
-    }
 }
