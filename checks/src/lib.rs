@@ -15,6 +15,7 @@ pub mod fact;
 pub mod fault;
 mod files;
 pub mod image;
+mod lists;
 pub mod modules;
 pub mod network;
 pub mod outcome;

@@ -1,12 +1,13 @@
 //! Files that must not be there, in no tree: each check is a row that knows them when it sees them.
 
 use super::{
-    Expected, allows, some,
+    Expected,
     trees::{Found, Tree, Trees},
 };
 use crate::{
     check::{About, Check, Cost, Need},
     expect::Expectation,
+    lists::{allows, some},
     outcome::Verdict,
 };
 

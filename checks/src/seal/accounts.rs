@@ -1,12 +1,10 @@
 //! Passwords: whoever has the image can try them for as long as they like.
 
-use super::{
-    allows, some,
-    trees::{Found, Trees},
-};
+use super::trees::{Found, Trees};
 use crate::{
     check::{About, Check, Cost, Need},
     expect::Expectation,
+    lists::{allows, some},
     outcome::Verdict,
 };
 

@@ -1,12 +1,10 @@
 //! That the first boot of a machine is a first boot: cloud-init's data sources, and the image's own flag.
 
-use super::{
-    some,
-    trees::{Found, Tree, Trees},
-};
+use super::trees::{Found, Tree, Trees};
 use crate::{
     check::{About, Check, Cost, Need},
     expect::Expectation,
+    lists::some,
     outcome::Verdict,
 };
 

@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 use super::{
     WALK_NAME,
     exported::Labels,
-    some,
     trees::{Found, Trees},
 };
 use crate::{
@@ -14,6 +13,7 @@ use crate::{
     expect::Expectation,
     fact::{Fact, Unreadable},
     image::Label,
+    lists::some,
     outcome::Verdict,
     probe::{ImageAspect, Output, Probe},
 };

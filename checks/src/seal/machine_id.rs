@@ -1,9 +1,10 @@
 //! The machine ID: what journals, DHCP and much else know a machine by.
 
-use super::{some, trees::Trees};
+use super::trees::Trees;
 use crate::{
     check::{About, Check, Cost, Need},
     expect::Expectation,
+    lists::some,
     outcome::Verdict,
 };
 

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::some;
 use crate::{
     check::{About, Check, Cost, Need},
     expect::Expectation,
     fact::{Fact, Unreadable},
     files::Files,
+    lists::some,
     outcome::Verdict,
     probe::{MachineAspect, Output, Probe},
 };

@@ -1,12 +1,10 @@
 //! That there is nothing on the disk that was not looked into.
 
-use super::{
-    allows, some,
-    trees::{Found, Trees},
-};
+use super::trees::{Found, Trees};
 use crate::{
     check::{About, Check, Cost, Need},
     expect::Expectation,
+    lists::{allows, some},
     outcome::Verdict,
 };
 

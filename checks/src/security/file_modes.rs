@@ -7,9 +7,9 @@ use crate::{
     check::{About, Check, Cost, Need},
     expect::Expectation,
     fact::{Fact, Unreadable},
+    lists::{allows, some},
     outcome::Verdict,
     probe::{Output, Probe},
-    seal::{allows, some},
 };
 
 /// The places that are looked at, as the shell spells them; a link is not followed.

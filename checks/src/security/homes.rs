@@ -5,9 +5,9 @@ use crate::{
     check::{About, Check, Cost, Need},
     expect::Expectation,
     fact::{Fact, Unreadable},
+    lists::some,
     outcome::Verdict,
     probe::{Output, Probe},
-    seal::some,
 };
 
 /// Prints `NAME:UID:HOME:` and what stat says of the home.

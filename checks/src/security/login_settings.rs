@@ -4,9 +4,9 @@ use crate::{
     check::{About, Check, Cost, Need},
     expect::Expectation,
     fact::{Fact, Unreadable},
+    lists::{at_most, some},
     outcome::Verdict,
     probe::{Output, Probe},
-    seal::some,
 };
 
 const DEFS: &str = "/etc/login.defs";
@@ -148,8 +148,7 @@ impl Check for PamAsksEverybody {
     fn judge(&self, got: &LoginSettings, want: &Vec<String>) -> Verdict {
         let unasked = got.pam.iter().filter_map(PamLine::unasked);
         let stray: Vec<_> = unasked.filter(|line| !want.contains(line)).collect();
-        let demand = if want.is_empty() { "none".to_owned() } else { format!("at most {}", want.join(", ")) };
-        Verdict::of(stray.is_empty(), demand, some(&stray, &format!("no other of {} lines", got.pam.len())))
+        Verdict::of(stray.is_empty(), at_most(want), some(&stray, &format!("no other of {} lines", got.pam.len())))
     }
 }
 

@@ -6,9 +6,9 @@ use crate::{
     check::{About, Check, Cost, Need},
     expect::Expectation,
     fact::{Fact, Unreadable},
+    lists::some,
     outcome::Verdict,
     probe::{Output, Probe},
-    seal::some,
 };
 
 /// The options of each mount, in the order of mounting: the place, and the mount's own options.

@@ -9,9 +9,9 @@ use crate::{
     check::{About, Check, Cost, Need},
     expect::Expectation,
     fact::{Fact, Unreadable},
+    lists::{allows, some},
     outcome::Verdict,
     probe::{Output, Probe},
-    seal::{allows, some},
 };
 
 /// Prints the sources that apt or dnf reads, the settings that apt ends up with, and the keys that apt trusts. Passwords

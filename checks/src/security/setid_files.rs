@@ -9,8 +9,8 @@ use super::{
 use crate::{
     check::{About, Check, Cost, Need},
     expect::Expectation,
+    lists::some,
     outcome::Verdict,
-    seal::some,
 };
 
 /// The declared programs are setuid or setgid, and no other.

@@ -6,8 +6,8 @@ use super::SshdSettings;
 use crate::{
     check::{About, Check, Cost, Need},
     expect::Expectation,
+    lists::{allows, some},
     outcome::Verdict,
-    seal::{allows, some},
 };
 
 /// sshd offers no weak algorithm.

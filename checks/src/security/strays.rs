@@ -7,8 +7,8 @@ use super::{
 use crate::{
     check::{About, Check, Cost, Need},
     expect::Expectation,
+    lists::{allows, at_most, some},
     outcome::Verdict,
-    seal::{allows, some},
 };
 
 /// What must not be there, but for what the expectation allows.
@@ -144,8 +144,7 @@ impl Check for Stray {
 
     fn judge(&self, got: &Inventory, want: &Vec<String>) -> Verdict {
         let stray: Vec<_> = got.of(self.kind).filter(|found| !allows(want, &found.path)).map(words).collect();
-        let demand = if want.is_empty() { "none".to_owned() } else { format!("at most {}", want.join(", ")) };
-        Verdict::of(stray.is_empty(), demand, some(&stray, "none"))
+        Verdict::of(stray.is_empty(), at_most(want), some(&stray, "none"))
     }
 }
 
@@ -177,7 +176,6 @@ impl Check for FileCapabilitiesAsDeclared {
 
     fn judge(&self, got: &FileCapabilities, want: &Vec<String>) -> Verdict {
         let stray: Vec<_> = got.0.iter().filter(|line| !allows(want, line)).cloned().collect();
-        let demand = if want.is_empty() { "none".to_owned() } else { format!("at most {}", want.join(", ")) };
-        Verdict::of(stray.is_empty(), demand, some(&stray, "none"))
+        Verdict::of(stray.is_empty(), at_most(want), some(&stray, "none"))
     }
 }

@@ -6,9 +6,9 @@ use crate::{
     check::{About, Check, Cost, Need},
     expect::Expectation,
     fact::{Fact, Unreadable},
+    lists::some,
     outcome::Verdict,
     probe::{Output, Probe},
-    seal::some,
 };
 
 /// Prints the rules with their aliases resolved, one to a line, what visudo complains of, and permissions. Rules are not

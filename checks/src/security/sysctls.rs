@@ -6,9 +6,9 @@ use crate::{
     check::{About, Check, Cost, Need},
     expect::Expectation,
     fact::{Fact, Unreadable},
+    lists::some,
     outcome::Verdict,
     probe::{Exit, Output, Probe},
-    seal::some,
 };
 
 /// The kernel's settings by their names with dots, blanks in a value made one; of several lines the first counts.

@@ -6,8 +6,8 @@ use super::Accounts;
 use crate::{
     check::{About, Check, Cost, Need},
     expect::Expectation,
+    lists::some,
     outcome::Verdict,
-    seal::some,
     security::SEED_USER,
 };
 

@@ -8,8 +8,8 @@ use super::Accounts;
 use crate::{
     check::{About, Check, Cost, Need},
     expect::Expectation,
+    lists::some,
     outcome::Verdict,
-    seal::some,
 };
 
 /// Uid 0 belongs to the expected accounts alone.

@@ -4,8 +4,8 @@ use super::{Accounts, Password};
 use crate::{
     check::{About, Check, Cost, Need},
     expect::Expectation,
+    lists::{at_most, some},
     outcome::Verdict,
-    seal::some,
 };
 
 /// No account has an empty password.
@@ -34,13 +34,12 @@ impl Check for NoEmptyPasswords {
         let empty = got.accounts.iter().filter(|account| account.password == Password::Empty);
         let stray: Vec<_> =
             empty.map(|account| account.name.as_str()).filter(|name| !want.iter().any(|one| one == name)).collect();
-        let demand = if want.is_empty() { "none".to_owned() } else { format!("at most {}", want.join(", ")) };
         let words = if stray.is_empty() {
             format!("none of {} accounts", got.accounts.len())
         } else {
             format!("empty password: {}", stray.join(", "))
         };
-        Verdict::of(stray.is_empty(), demand, words)
+        Verdict::of(stray.is_empty(), at_most(want), words)
     }
 }
 

@@ -4,8 +4,8 @@ use super::{Account, Accounts, Password};
 use crate::{
     check::{About, Check, Cost, Need},
     expect::Expectation,
+    lists::{at_most, some},
     outcome::Verdict,
-    seal::some,
 };
 
 /// The first number of people's accounts, by login.defs of all distros here.
@@ -39,8 +39,7 @@ impl Check for SystemAccountsLocked {
         let system: Vec<_> = got.accounts.iter().filter(|one| (1..FIRST_PERSON).contains(&one.uid)).collect();
         let open = system.iter().filter(|one| !want.contains(&one.name)).filter_map(|one| way_in(one));
         let open: Vec<_> = open.collect();
-        let demand = if want.is_empty() { "none".to_owned() } else { format!("at most {}", want.join(", ")) };
-        Verdict::of(open.is_empty(), demand, some(&open, &format!("none of {}", system.len())))
+        Verdict::of(open.is_empty(), at_most(want), some(&open, &format!("none of {}", system.len())))
     }
 }
 
