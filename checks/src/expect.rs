@@ -140,9 +140,8 @@ impl Book {
     pub fn resolve(&self, name: &str) -> Result<Resolved, ExpectError> {
         let mut merged = Table::new();
         let mut origins = BTreeMap::new();
-        for (layer, text) in self.chain(name)? {
+        for (layer, read) in self.chain(name)? {
             let file = format!("{layer}.toml");
-            let read = read(&file, text)?;
             merge(&mut merged, read.table);
             origins.extend(read.lines.into_iter().map(|(key, line)| (key, Origin { file: file.clone(), line })));
         }
@@ -156,8 +155,8 @@ impl Book {
     }
 
     /// The files behind `name`, the most general first.
-    fn chain(&self, name: &str) -> Result<Vec<(&str, &str)>, ExpectError> {
-        let mut chain: Vec<(&str, &str)> = Vec::new();
+    fn chain(&self, name: &str) -> Result<Vec<(&str, Read)>, ExpectError> {
+        let mut chain: Vec<(&str, Read)> = Vec::new();
         let mut next = Some(name.to_owned());
         while let Some(name) = next {
             let Some((key, text)) = self.files.get_key_value(&name) else {
@@ -169,8 +168,9 @@ impl Book {
             if chain.iter().any(|(seen, _)| seen == key) {
                 return Err(ExpectError::Circle(format!("{name}.toml")));
             }
-            chain.push((key, text));
-            next = read(&format!("{name}.toml"), text)?.table.get("extends").and_then(Value::as_str).map(str::to_owned);
+            let read = read(&format!("{name}.toml"), text)?;
+            next = read.table.get("extends").and_then(Value::as_str).map(str::to_owned);
+            chain.push((key, read));
         }
         chain.reverse();
         Ok(chain)
