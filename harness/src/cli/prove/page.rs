@@ -32,13 +32,22 @@ pub(super) fn line(tried: &Tried) -> String {
         0 => String::new(),
         more => format!(", with {more} more"),
     };
-    let rest = match &tried.came {
+    let found = found(tried, 300);
+    format!("{:9}  {}  {found}  ({:.1} s{with})", word(&tried.came), tried.fault, tried.seconds)
+}
+
+/// What noticed it, what did not, or why nothing is known of that, in at most so many characters.
+fn found(tried: &Tried, most: usize) -> String {
+    match &tried.came {
         Came::Caught if tried.had_to.is_empty() => format!("{} checks hold", tried.asked),
         Came::Caught => tried.did.join(", "),
-        Came::Missed { .. } => told(tried),
-        Came::NotDone { why } | Came::NotHere { why } => plain::line(why, 300),
-    };
-    format!("{:9}  {}  {rest}  ({:.1} s{with})", word(&tried.came), tried.fault, tried.seconds)
+        Came::Missed { not, too } => {
+            let list = |what: &str, ids: &[String]| (!ids.is_empty()).then(|| format!("{what} {}", ids.join(", ")));
+            let parts = [list("did not fail:", not), list("should not have failed:", too)];
+            parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
+        }
+        Came::NotDone { why } | Came::NotHere { why } => plain::line(why, most),
+    }
 }
 
 /// What came of an untouched machine, in one line.
@@ -61,14 +70,6 @@ fn word(came: &Came) -> &'static str {
     }
 }
 
-/// What did not notice, and what noticed too much.
-fn told(tried: &Tried) -> String {
-    let Came::Missed { not, too } = &tried.came else { return String::new() };
-    let list = |what: &str, ids: &[String]| (!ids.is_empty()).then(|| format!("{what} {}", ids.join(", ")));
-    let parts: Vec<_> = list("did not fail:", not).into_iter().chain(list("should not have failed:", too)).collect();
-    parts.join("; ")
-}
-
 /// The whole proof.
 pub(super) fn table(proof: &Proof, style: &Style) -> String {
     let mut page = Page::new(style);
@@ -79,20 +80,13 @@ pub(super) fn table(proof: &Proof, style: &Style) -> String {
             Came::Missed { .. } => Ink::Bad,
             Came::NotDone { .. } | Came::NotHere { .. } => Ink::Unsure,
         };
-        let what = match &tried.came {
-            Came::Caught if tried.had_to.is_empty() => format!("{} checks hold", tried.asked),
-            Came::Caught => tried.did.join(", "),
-            Came::Missed { .. } => format!(
-                "{}\n{}",
-                told(tried),
-                tried.said.iter().map(|said| plain::line(said, 400)).collect::<Vec<_>>().join("\n")
-            ),
-            Came::NotDone { why } | Came::NotHere { why } => plain::line(why, 1000),
-        };
-        let head =
-            format!("{:9} {:widest$}  {:5.1} s", style.paint(ink, word(&tried.came)), tried.fault, tried.seconds);
-        page.line(&head);
-        page.hanging(10, 0, ink, "", &what);
+        // Filled up before it is coloured: colours take no columns.
+        let word = style.paint(ink, &format!("{:9}", word(&tried.came)));
+        page.line(&format!("{word} {:widest$}  {:5.1} s", tried.fault, tried.seconds));
+        page.hanging(10, 0, ink, "", &found(tried, 1000));
+        for said in tried.said.iter().filter(|_| matches!(tried.came, Came::Missed { .. })) {
+            page.hanging(10, 0, ink, "", &plain::line(said, 400));
+        }
     }
     page.gap();
     for twin in &proof.twins {
