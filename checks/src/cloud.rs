@@ -6,6 +6,7 @@ mod config;
 mod init_status;
 mod initramfs;
 mod kernel_drivers;
+mod ordering;
 mod pins;
 mod platform;
 mod power_button;
@@ -24,6 +25,7 @@ pub use config::Config;
 pub use init_status::{InitStatus, Run, Stages};
 pub use initramfs::Initramfs;
 pub use kernel_drivers::KernelDrivers;
+pub use ordering::Ordering;
 pub use pins::Pins;
 pub use platform::Platform;
 pub use power_button::PowerButton;
@@ -33,6 +35,9 @@ pub use serial_console::SerialConsole;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Expected {
+    /// Whether cloud-init has to begin once the datasets are mounted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after_mounts: Option<bool>,
     /// The data sources that cloud-init has to look for, in order.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub datasources: Option<Vec<String>>,
@@ -95,6 +100,7 @@ pub static CHECKS: &[&dyn AnyCheck] = &[
     &settings::GrowsWithTheDisk,
     &settings::HOST_KEYS_REPLACED,
     &settings::HOSTNAME_AS_DECLARED,
+    &ordering::StartsAfterMounts,
     &init_status::InitPresent,
     &init_status::InitWithoutError,
     &init_status::InitWithoutWarning,
