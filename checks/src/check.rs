@@ -27,6 +27,8 @@ pub enum Cost {
 pub enum Need {
     /// A name server that answers the guest.
     Dns,
+    /// A network that sees what the guest wants of the world.
+    Watched,
     /// An image that is said to be sealed: it is looked at while it does not run, and two machines are made of it.
     Sealed,
     /// A machine that finished booting.

@@ -3,6 +3,7 @@
 mod addressing;
 mod config;
 mod dns;
+mod egress;
 mod hosts_file;
 mod interface;
 mod ipv6;
@@ -29,7 +30,8 @@ use crate::{AnyCheck, pattern::Pattern};
 
 pub use addressing::{Addressing, DefaultRoute, Naming};
 pub use config::ConfigLine;
-pub use dns::Answers;
+pub use dns::{Answers, LAB_NAME};
+pub use egress::{AskedName, EgressRecord, TriedAddress};
 pub use interface::Interface;
 pub use ipv6::Ipv6;
 pub use listen_rule::{ListenRule, Transport};
@@ -50,6 +52,10 @@ pub struct Expected {
     /// Whether names have to be answered through the machine's own resolver.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dns: Option<bool>,
+    /// All that may be wanted of the world: each as `NAME` or `ADDRESS`, with `*` for any part, and `tcp/PORT`,
+    /// `udp/PORT` or `icmp` behind it where only that is meant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub egress: Option<Vec<String>>,
     /// Names that /etc/hosts may have beside `localhost` and the machine's own: each as `NAME`, at a loopback, link-local
     /// or multicast address, or as `ADDRESS NAME`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -110,6 +116,7 @@ pub struct Expected {
 /// The checks of this topic, by ID.
 pub static CHECKS: &[&dyn AnyCheck] = &[
     &dns::DnsAnswers,
+    &egress::Egress,
     &hosts_file::HostsAsExpected,
     &ipv6::Ipv6AsExpected,
     &listeners::ListenersExpected,

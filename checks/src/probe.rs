@@ -48,6 +48,10 @@ pub enum ImageAspect {
 pub enum MachineAspect {
     /// How the boot went, as [`crate::boot::BootRecord`].
     Boot,
+    /// What it wanted of the world so far, as [`crate::network::EgressRecord`].
+    Egress,
+    /// The address that only the network around it has for [`crate::network::LAB_NAME`], as text.
+    LabAddress,
     /// What the seeds of two machines said of them, as [`crate::seal::Seeded`].
     Seeds,
 }
@@ -156,6 +160,8 @@ impl fmt::Display for Source {
             Self::Image(ImageAspect::Consistency) => f.write_str("qemu-img check"),
             Self::Image(ImageAspect::Layout) => f.write_str("partition table, EFI system partition and labels"),
             Self::Machine(MachineAspect::Boot) => f.write_str("what the machine did"),
+            Self::Machine(MachineAspect::Egress) => f.write_str("what the network around the machine saw"),
+            Self::Machine(MachineAspect::LabAddress) => f.write_str("what the network around the machine serves"),
             Self::Machine(MachineAspect::Seeds) => f.write_str("what the machines were given"),
         }
     }

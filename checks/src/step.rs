@@ -28,6 +28,74 @@ pub enum Step {
     Start(Nothing),
     /// The disk grows while the machine runs.
     Grow(Grow),
+    /// The network around the machine becomes like this; what is not named is as it should be.
+    Network(Network),
+}
+
+/// A network, and what is wrong with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Network {
+    /// Whether the machine's cable is in.
+    pub cable: bool,
+    /// Whether addresses are given out.
+    pub dhcp: bool,
+    /// Whether the time is told.
+    pub time: bool,
+    /// How the name server is.
+    pub names: NameServer,
+    /// How many of a hundred frames are lost, in each direction.
+    pub loss: u8,
+    /// How many milliseconds a frame is on its way.
+    pub latency: u32,
+    /// The seconds after which all is well again, where that is.
+    pub heals_after: Option<u64>,
+}
+
+impl Default for Network {
+    /// All is well.
+    fn default() -> Self {
+        let names = NameServer::Well;
+        Self { cable: true, dhcp: true, time: true, names, loss: 0, latency: 0, heals_after: None }
+    }
+}
+
+/// How a name server is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NameServer {
+    /// It answers.
+    #[default]
+    Well,
+    /// No name is there.
+    NoNames,
+    /// It says that it failed.
+    Fails,
+    /// It says nothing.
+    Silent,
+}
+
+impl Network {
+    /// What is wrong, in words.
+    fn about(&self) -> String {
+        let names = match self.names {
+            NameServer::Well => None,
+            NameServer::NoNames => Some("no names"),
+            NameServer::Fails => Some("a name server that fails"),
+            NameServer::Silent => Some("a silent name server"),
+        };
+        let wrong = [(!self.cable, "no cable"), (!self.dhcp, "no DHCP"), (!self.time, "no time")];
+        let wrong = wrong.into_iter().filter(|(is, _)| *is).map(|(_, what)| what.to_owned());
+        let loss = (self.loss > 0).then(|| format!("{} % of frames lost", self.loss));
+        let latency = (self.latency > 0).then(|| format!("frames {} ms on their way", self.latency));
+        let wrong: Vec<_> = wrong.chain(names.map(str::to_owned)).chain(loss).chain(latency).collect();
+        let heals = self.heals_after.map(|seconds| format!(" for {seconds} s")).unwrap_or_default();
+        if wrong.is_empty() {
+            "the network is well".to_owned()
+        } else {
+            format!("network: {}{heals}", wrong.join(", "))
+        }
+    }
 }
 
 /// A script and its time limit.
@@ -110,12 +178,13 @@ impl Step {
             Self::Crash(_) => "cut the power".to_owned(),
             Self::Start(_) => "power on".to_owned(),
             Self::Grow(grow) => format!("grow the disk by {} MiB", grow.mib),
+            Self::Network(network) => network.about(),
         }
     }
 
     /// Whether it can fail by what the guest does, beyond being carried out.
     #[must_use]
     pub fn demands(&self) -> bool {
-        !matches!(self, Self::Crash(_) | Self::Grow(_))
+        !matches!(self, Self::Crash(_) | Self::Grow(_) | Self::Network(_))
     }
 }

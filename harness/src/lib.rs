@@ -9,6 +9,7 @@ pub mod faults;
 pub mod gate;
 mod glob;
 pub mod image;
+pub mod lab;
 pub mod lead;
 pub mod machine;
 pub mod matrix;

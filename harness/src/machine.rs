@@ -21,14 +21,15 @@ mod stored;
 
 use std::{
     fmt,
-    net::{Ipv4Addr, SocketAddr, TcpStream},
+    net::{Ipv4Addr, SocketAddr},
     os::unix::net::UnixStream,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use kverify_checks::boot::BootEnd;
+use kverify_checks::{boot::BootEnd, step};
 use qapi::qmp as command;
+use socket2::Socket;
 
 pub(crate) use argv::PORT_NAME;
 pub use console::Console;
@@ -38,10 +39,11 @@ pub use power::Off;
 pub use process::ProcessError;
 pub(crate) use process::path_of;
 pub use snapshot::{CaptureError, NotCaptured, Snapshot};
-pub use spec::{Accel, AccelChoice, Spec};
+pub use spec::{Accel, AccelChoice, Network, Spec};
 pub use start::{BootDisk, Media, StartError};
 pub use stored::StoredError;
 
+use crate::lab::Lab;
 use held::Held;
 use life::{End, Life};
 use memfd::Memfd;
@@ -64,6 +66,7 @@ pub struct Machine {
     life: Life,
     port: Option<UnixStream>,
     forward: Option<u16>,
+    lab: Option<Lab>,
     started: Instant,
     accel: Accel,
     accel_why: String,
@@ -92,6 +95,9 @@ pub enum MachineError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// Only the lab's network can be at fault.
+    #[error("the network around this machine is slirp, which is always as it is; --network lab can be at fault")]
+    Network,
     /// The monitor did not do what it was told.
     #[error(transparent)]
     Monitor(#[from] Box<dyn std::error::Error + Send + Sync>),
@@ -137,19 +143,45 @@ impl Machine {
         self.spec.deadline.unwrap_or(self.accel.deadline())
     }
 
-    /// A connection to a TCP port of the guest. That it opens says nothing yet: ask the server behind it.
+    /// A connection to a TCP port of the guest, which has accepted it; on slirp it may be that only slirp has.
     ///
     /// # Errors
     /// [`MachineError::Dial`] where there is no way to that port.
-    pub fn dial(&self, port: u16) -> Result<TcpStream, MachineError> {
-        let dialled = match self.ssh_address() {
-            Some(address) if port == 22 => TcpStream::connect_timeout(&address, Duration::from_secs(10)),
+    pub async fn dial(&self, port: u16) -> Result<Socket, MachineError> {
+        let dialled = match (&self.lab, self.ssh_address()) {
+            (Some(lab), _) => lab.dial(0, port).await.map(Socket::from),
+            (None, Some(address)) if port == 22 => slirp(address).await,
             _ => Err(std::io::Error::other("this machine's network does not lead there")),
         };
         dialled.map_err(|source| MachineError::Dial { port, source })
     }
 
-    /// The host's address that leads to port 22 of the guest, where there is a network.
+    /// Makes the network around it like this.
+    ///
+    /// # Errors
+    /// [`MachineError::Network`] where that is not the lab's; [`MachineError::Monitor`] where QEMU did not do it.
+    pub async fn make_network(&self, network: step::Network) -> Result<(), MachineError> {
+        let lab = self.lab.as_ref().ok_or(MachineError::Network)?;
+        let link = |up| command::set_link { name: "net".to_owned(), up };
+        self.monitor(link(network.cable)).await?;
+        lab.be(network).map_err(|error| MachineError::Monitor(Box::new(error)))?;
+        if let (false, Some(seconds)) = (network.cable, network.heals_after) {
+            let qmp = Arc::clone(&self.qmp);
+            tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_secs(seconds)).await;
+                // A machine that has gone needs no cable.
+                let _ = qmp.call(link(true), QMP_LIMIT).await;
+            });
+        }
+        Ok(())
+    }
+
+    /// The network around it, where it is the lab's.
+    pub(crate) fn lab(&self) -> Option<&Lab> {
+        self.lab.as_ref()
+    }
+
+    /// The host's address that leads to port 22 of the guest, where the network is slirp.
     #[must_use]
     pub fn ssh_address(&self) -> Option<SocketAddr> {
         self.forward.map(|forward| SocketAddr::from((Ipv4Addr::LOCALHOST, forward)))
@@ -247,6 +279,15 @@ impl Machine {
         let _ = tokio::time::timeout(QMP_LIMIT, exit.wait_for(Option::is_some)).await;
         self.kill().await
     }
+}
+
+/// A connection by way of a port of the host.
+async fn slirp(address: SocketAddr) -> std::io::Result<Socket> {
+    let stream = tokio::time::timeout(Duration::from_secs(10), tokio::net::TcpStream::connect(address)).await??;
+    let stream = stream.into_std()?;
+    stream.set_nonblocking(false)?;
+    stream.set_nodelay(true)?;
+    Ok(stream.into())
 }
 
 /// A reason, and what the machine's console said last.

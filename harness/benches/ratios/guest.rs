@@ -8,7 +8,7 @@ use std::{
 };
 
 use kverify::{
-    machine::{AccelChoice, Machine, Snapshot, Spec},
+    machine::{AccelChoice, Machine, Network, Snapshot, Spec},
     run::{Ahead, Filter, Settled, fork},
     session::{Credential, Session},
 };
@@ -59,8 +59,15 @@ pub(crate) async fn measure(args: &Args, checks: &[String], work: &Path) -> io::
     let before = available_gib()?;
     eprintln!("bench: one machine boots");
     // As the scripts boot it.
-    let spec =
-        Spec { memory_mib: 2048, cpus: 2, accel: AccelChoice::Tcg, bus: Bus::Virtio, deadline: None, clock: None };
+    let spec = Spec {
+        memory_mib: 2048,
+        cpus: 2,
+        accel: AccelChoice::Tcg,
+        bus: Bus::Virtio,
+        deadline: None,
+        clock: None,
+        network: Network::Slirp,
+    };
     let settled = Settled::boot(&args.image, &spec, None, work).await.map_err(io::Error::other)?;
     ask(args, checks, work, &settled, &mut guest).await?;
     let snapshot = settled.capture().await.map_err(io::Error::other)?;

@@ -6,7 +6,7 @@ use clap::Args;
 use jiff::civil::DateTime;
 use kverify_checks::scenarios::Bus;
 
-use crate::machine::{AccelChoice, Spec};
+use crate::machine::{AccelChoice, Network, Spec};
 
 /// Hardware options.
 #[derive(Debug, Args)]
@@ -20,6 +20,9 @@ pub(crate) struct MachineArgs {
     /// How instructions are run: auto (kvm if a guest really runs on it, else tcg), kvm or tcg.
     #[arg(long, value_name = "ACCEL", default_value = "auto")]
     accel: AccelChoice,
+    /// What its network card is plugged into: lab (kverify's own, the same on every host) or slirp (QEMU's, closed).
+    #[arg(long, value_name = "NETWORK", default_value = "lab")]
+    network: Network,
     /// Seconds that the machine may take [default: verify 120 on kvm, 600 on tcg; build 1800].
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     timeout: Option<u64>,
@@ -40,6 +43,7 @@ impl MachineArgs {
             accel: self.accel,
             bus: Bus::Virtio,
             clock: self.clock,
+            network: self.network,
             deadline: self.timeout.map(Duration::from_secs),
         }
     }

@@ -10,11 +10,13 @@ use serde_json::json;
 
 use super::{
     kernel::Booted,
-    spec::{Accel, Spec},
+    spec::{Accel, Network, Spec},
 };
 
 /// The descriptor on which QEMU finds its end of the port.
 pub(crate) const PORT_FD: i32 = 10;
+/// The descriptor on which QEMU finds its end of the lab's cable.
+pub(crate) const CABLE_FD: i32 = 11;
 /// The name by which the guest knows the port.
 pub(crate) const PORT_NAME: &str = "org.kverify.shell";
 
@@ -150,8 +152,15 @@ pub(crate) fn argv(spec: &Spec, accel: Accel, parts: &Parts<'_>) -> Vec<String> 
         args.device("virtio-scsi-pci,id=scsi").device("scsi-cd,bus=scsi.0,drive=cdrom,bootindex=0");
     }
     if parts.network {
-        // The guest reaches nothing; the kernel of the host chooses the port that reaches the guest.
-        args.pair("-netdev", "user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:0-:22");
+        match spec.network {
+            Network::Lab => {
+                args.pair("-netdev", format!("stream,id=net,server=off,addr.type=fd,addr.str={CABLE_FD}"));
+            }
+            // The guest reaches nothing; the kernel of the host chooses the port that reaches the guest.
+            Network::Slirp => {
+                args.pair("-netdev", "user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:0-:22");
+            }
+        }
         args.device("virtio-net-pci,netdev=net,romfile=");
     }
     for (number, path) in parts.volumes.iter().enumerate() {

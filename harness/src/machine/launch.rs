@@ -12,7 +12,7 @@ use tokio::{sync::mpsc, task::JoinHandle, time::timeout};
 
 use super::{
     QMP_LIMIT, StartError,
-    argv::{PORT_FD, Parts, argv},
+    argv::{CABLE_FD, PORT_FD, Parts, argv},
     console::Console,
     life::Life,
     process::{Pipes, Process, path_of},
@@ -33,17 +33,23 @@ pub(super) struct Running {
     pub(super) started: Instant,
 }
 
-/// Starts QEMU from `parts`, whose console is filled in here.
-pub(super) async fn launch(spec: &Spec, accel: Accel, mut parts: Parts<'_>) -> Result<Running, StartError> {
+/// Starts QEMU from `parts`, whose console is filled in here; `cable` is its end of the lab's.
+pub(super) async fn launch(
+    spec: &Spec,
+    accel: Accel,
+    mut parts: Parts<'_>,
+    cable: Option<OwnedFd>,
+) -> Result<Running, StartError> {
     let life = Life::new();
     let (console, writer, follower) = Console::open(life.clone()).map_err(StartError::Console)?;
     parts.console = path_of(&writer);
-    let (port, given) = if parts.has_port() {
+    let mut given: Vec<_> = cable.map(|cable| (CABLE_FD, cable)).into_iter().collect();
+    let mut port = None;
+    if parts.has_port() {
         let (ours, theirs) = UnixStream::pair().map_err(StartError::Console)?;
-        (Some(ours), vec![(PORT_FD, OwnedFd::from(theirs))])
-    } else {
-        (None, Vec::new())
-    };
+        given.push((PORT_FD, OwnedFd::from(theirs)));
+        port = Some(ours);
+    }
     let started = Instant::now();
     let (process, pipes) = Process::start(argv(spec, accel, &parts), given)?;
     let qmp = watch(&process, pipes, &life, follower)?;

@@ -5,8 +5,13 @@ use qapi::qmp as command;
 use serde_json::{Value, json};
 
 use super::{
-    Accel, Kernel, Machine, MachineError, Spec, StartError, argv::Memory, firmware::Firmware, held::Held,
-    launch::launch, process::path_of,
+    Accel, Kernel, Machine, MachineError, Spec, StartError,
+    argv::Memory,
+    firmware::Firmware,
+    held::Held,
+    launch::launch,
+    process::path_of,
+    start::{lab_of, switched_on},
 };
 use crate::image::Overlay;
 
@@ -123,7 +128,8 @@ impl Off {
             // A panic of its kernel ends in a reset, and nothing is served by another try.
             parts.reset_ends = true;
         }
-        let running = launch(&spec, accel.0, parts).await?;
-        Machine::assemble(running, &spec, accel, held).await
+        let (lab, cable) = lab_of(&spec, parts.network, switched_on(&spec))?;
+        let running = launch(&spec, accel.0, parts, cable).await?;
+        Machine::assemble(running, &spec, accel, held, lab).await
     }
 }

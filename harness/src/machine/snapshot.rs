@@ -20,7 +20,7 @@ use super::{
     process::path_of,
     qmp::{Qmp, QmpError},
     spec::{Accel, Spec},
-    start::layer,
+    start::{lab_of, layer},
 };
 use crate::image::{Image, Overlay, Unnamed};
 
@@ -90,6 +90,8 @@ pub(super) struct Kept {
     pub(super) network: bool,
     pub(super) disk_bytes: u64,
     pub(super) at: Timestamp,
+    /// What its clock said.
+    clock: Timestamp,
     way: Way,
     /// Whether forks map the memory.
     mapped: bool,
@@ -163,6 +165,7 @@ impl Machine {
             network: self.held.network(),
             disk_bytes: self.disk_bytes,
             at: now.round(Unit::Second).unwrap_or(now),
+            clock: self.lab.as_ref().map_or(now, |lab| lab.clock().now()),
             way: stream.way,
             mapped: stream.mapped,
             rom: stream.rom,
@@ -187,6 +190,9 @@ impl Machine {
     /// [`StartError`] where QEMU does not answer.
     pub async fn pause(&self) -> Result<(), StartError> {
         self.qmp.call(command::stop {}, QMP_LIMIT).await?;
+        if let Some(lab) = &self.lab {
+            lab.clock().stop();
+        }
         Ok(())
     }
 
@@ -195,6 +201,9 @@ impl Machine {
     /// # Errors
     /// [`StartError`] where QEMU does not answer.
     pub async fn resume(&self) -> Result<(), StartError> {
+        if let Some(lab) = &self.lab {
+            lab.clock().go();
+        }
         self.qmp.call(command::cont {}, QMP_LIMIT).await?;
         Ok(())
     }
@@ -234,7 +243,11 @@ impl Snapshot {
             Memory::Streamed
         };
         let Some(parts) = held.parts(&firmware, memory) else { unreachable!("a fork has a disk of its own") };
-        let running = launch(&kept.spec, kept.accel, parts).await?;
+        let (lab, cable) = lab_of(&kept.spec, kept.network, kept.clock)?;
+        if let Some(lab) = &lab {
+            lab.clock().stop();
+        }
+        let running = launch(&kept.spec, kept.accel, parts, cable).await?;
         if let Err(error) = read_state(&running.qmp, frozen).await {
             return Err(match error {
                 StreamError::Qmp(error) => match refusal(error, &running.process).await {
@@ -244,7 +257,8 @@ impl Snapshot {
                 StreamError::Failed(why) => StartError::Restore(why),
             });
         }
-        let machine = Machine::assemble(running, &kept.spec, (kept.accel, kept.accel_why.clone()), held).await?;
+        let accel = (kept.accel, kept.accel_why.clone());
+        let machine = Machine::assemble(running, &kept.spec, accel, held, lab).await?;
         machine.settle();
         Ok(machine)
     }

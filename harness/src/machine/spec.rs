@@ -18,11 +18,46 @@ pub struct Spec {
     pub accel: AccelChoice,
     /// How its disk is attached.
     pub bus: Bus,
+    /// What its network card is plugged into.
+    #[serde(default)]
+    pub network: Network,
     /// How long the boot may take; `None` takes the accelerator's default.
     pub deadline: Option<Duration>,
     /// What its clock says when it is switched on (UTC); `None` takes the host's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock: Option<DateTime>,
+}
+
+/// The network around a machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Network {
+    /// Made by kverify, the same on every host: it sees what the guest wants of the world.
+    #[default]
+    Lab,
+    /// QEMU's own user network, closed.
+    Slirp,
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Lab => "lab, closed: addresses, names and time are kverify's own, and nothing beyond is reached",
+            Self::Slirp => "slirp, closed: the guest reaches nothing, and only its ssh port is reached",
+        })
+    }
+}
+
+impl FromStr for Network {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "lab" => Ok(Self::Lab),
+            "slirp" => Ok(Self::Slirp),
+            other => Err(format!("`{other}` is not a network; there are lab and slirp")),
+        }
+    }
 }
 
 /// The caller's choice of accelerator.

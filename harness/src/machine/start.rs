@@ -1,11 +1,13 @@
 //! Starting a machine: its files, its accelerator, its process, its monitor.
 
 use std::{
+    os::fd::OwnedFd,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
+use jiff::{Timestamp, tz::TimeZone};
 use kverify_checks::boot::BootEnd;
 use qapi::qmp as command;
 use tokio::time::timeout;
@@ -21,9 +23,12 @@ use super::{
     memfd::Memfd,
     process::{ProcessError, path_of},
     qmp::{Qmp, QmpError},
-    spec::{Accel, AccelChoice, Spec},
+    spec::{Accel, AccelChoice, Network, Spec},
 };
-use crate::image::{Image, Overlay, Unnamed, UnnamedError};
+use crate::{
+    image::{Image, Overlay, Unnamed, UnnamedError},
+    lab::Lab,
+};
 
 /// How long a guest under KVM has to show that it runs.
 const KVM_PROOF: Duration = Duration::from_secs(3);
@@ -71,6 +76,9 @@ pub enum StartError {
     /// The pipe of the console, or the socket of the port, could not be made.
     #[error("no pipe for the console: {0}")]
     Console(std::io::Error),
+    /// The network around it could not be made.
+    #[error("no network for the guest: {0}")]
+    Network(std::io::Error),
     /// There is no room for its memory.
     #[error("no memory for the guest: {0}")]
     Memory(std::io::Error),
@@ -193,8 +201,28 @@ async fn start(spec: &Spec, media: &Media<'_>, accel: Accel, accel_why: String) 
             Held::Cold(Box::new(Cold { image, overlay, vars, volumes, memory, network: media.network, scratch }))
         }
     };
-    let running = launch(spec, accel, parts).await?;
-    Machine::assemble(running, spec, (accel, accel_why), held).await
+    let (lab, cable) = lab_of(spec, parts.network, switched_on(spec))?;
+    let running = launch(spec, accel, parts, cable).await?;
+    Machine::assemble(running, spec, (accel, accel_why), held, lab).await
+}
+
+/// What the clock of a machine says when it is switched on.
+pub(super) fn switched_on(spec: &Spec) -> Timestamp {
+    let set = spec.clock.and_then(|clock| clock.to_zoned(TimeZone::UTC).ok());
+    set.map_or_else(Timestamp::now, |clock| clock.timestamp())
+}
+
+/// The network of one machine, whose clock says `clock`, and QEMU's end of its cable; nothing where it has none of ours.
+pub(super) fn lab_of(
+    spec: &Spec,
+    network: bool,
+    clock: Timestamp,
+) -> Result<(Option<Lab>, Option<OwnedFd>), StartError> {
+    if !network || spec.network != Network::Lab {
+        return Ok((None, None));
+    }
+    let (lab, mut cables) = Lab::open(1, clock).map_err(StartError::Network)?;
+    Ok((Some(lab), cables.pop()))
 }
 
 impl Machine {
@@ -204,8 +232,10 @@ impl Machine {
         spec: &Spec,
         (accel, accel_why): (Accel, String),
         held: Held,
+        lab: Option<Lab>,
     ) -> Result<Self, StartError> {
-        let forward = if held.network() { forwarded_port(&running.qmp).await? } else { None };
+        let slirp = held.network() && lab.is_none();
+        let forward = if slirp { forwarded_port(&running.qmp).await? } else { None };
         Ok(Self {
             process: running.process,
             qmp: running.qmp,
@@ -213,6 +243,7 @@ impl Machine {
             life: running.life,
             port: running.port,
             forward,
+            lab,
             started: running.started,
             accel,
             accel_why,

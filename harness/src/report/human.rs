@@ -127,6 +127,15 @@ impl Page<'_> {
             (Carrier::Port, _) => "a root shell on a port of the machine",
         };
         self.hanging(0, 9, Ink::Strong, "access", &format!("{way}; network: {}", line(&machine.network)));
+        if let Some(egress) = &machine.egress {
+            let count = |number: usize, what: &str| match number {
+                1 => format!("1 {what}"),
+                number => format!("{number} {what}s"),
+            };
+            let (names, tried) = (count(egress.names.len(), "name"), count(egress.tried.len(), "destination"));
+            let said = format!("{names} asked for, {tried} tried within {:.0} s", egress.seconds);
+            self.hanging(0, 9, Ink::Strong, "egress", &said);
+        }
         if let Some(why) = &machine.not_captured {
             self.hanging(0, 9, Ink::Strong, "forks", &format!("none: {}", line(why)));
         }

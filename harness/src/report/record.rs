@@ -3,7 +3,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
-use kverify_checks::{Outcome, SkipCause, Status};
+use kverify_checks::{Outcome, SkipCause, Status, network::EgressRecord};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -107,6 +107,9 @@ pub struct MachineRecord {
     pub access: Access,
     /// The network around it, in words.
     pub network: String,
+    /// What it wanted of the world until it was captured, where the network is one that sees it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub egress: Option<EgressRecord>,
     /// Times.
     pub timings: Timings,
     /// Why it could not be captured, where it should have been: what is slow was then asked of itself.

@@ -3,7 +3,11 @@
 //! They are built here rather than recorded, so that each shows one thing; what stands in them is what real machines said.
 
 use jiff::Timestamp;
-use kverify_checks::{Exit, Outcome, SkipCause, Status, outcome::Evidence};
+use kverify_checks::{
+    Exit, Outcome, SkipCause, Status,
+    network::{AskedName, EgressRecord, TriedAddress},
+    outcome::Evidence,
+};
 
 use super::{
     Access, Carrier, Chosen, ChosenBy, Conclusion, MachineRecord, Report, Subject, Timings, human, json, junit,
@@ -115,7 +119,25 @@ fn report(outcomes: Vec<Outcome>) -> Report {
             boot: "cold".to_owned(),
             carrier: Carrier::Ssh,
             access: Access::Seeded,
-            network: "slirp, nothing of the host reachable".to_owned(),
+            network: "lab, closed".to_owned(),
+            egress: Some(EgressRecord {
+                seconds: 86.9,
+                names: vec![AskedName {
+                    name: "0.debian.pool.ntp.org".to_owned(),
+                    kinds: vec!["A".to_owned(), "AAAA".to_owned()],
+                    times: 2,
+                    first: 64.2,
+                }],
+                tried: vec![TriedAddress {
+                    protocol: "udp".to_owned(),
+                    address: [198, 18, 7, 0].into(),
+                    port: Some(123),
+                    name: Some("0.debian.pool.ntp.org".to_owned()),
+                    times: 1,
+                    first: 64.3,
+                }],
+                lost: 0,
+            }),
             timings: Timings {
                 login: Some(61.23),
                 settled: Some(82.1),

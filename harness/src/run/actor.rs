@@ -11,7 +11,7 @@ use kverify_checks::{
     boot::BootEnd,
     expect::Resolved,
     outcome::Evidence,
-    step::{Crash, Named, Script, Step},
+    step::{Crash, Named, Network, Script, Step},
 };
 
 use tokio::time::timeout;
@@ -19,7 +19,7 @@ use tokio::time::timeout;
 use super::{
     Filter, Progress,
     check::{Known, Unanswered, check},
-    plan::{NOT_SEALED, Plan},
+    plan::{Plan, lacks},
     reach::{ReachError, Reached, reach},
     way_in::WayIn,
 };
@@ -61,7 +61,7 @@ impl From<MachineError> for Trouble {
 
 enum Power {
     On {
-        machine: Machine,
+        machine: Box<Machine>,
         session: Session,
     },
     Off(Off),
@@ -87,7 +87,12 @@ pub(super) struct Actor<'a> {
 
 impl<'a> Actor<'a> {
     pub(super) fn new(setting: Setting<'a>, machine: Machine, session: Session) -> Self {
-        Self { setting, power: Power::On { machine, session }, said: HashMap::new(), boots: Vec::new() }
+        Self {
+            setting,
+            power: Power::On { machine: Box::new(machine), session },
+            said: HashMap::new(),
+            boots: Vec::new(),
+        }
     }
 
     /// How it went, in words.
@@ -118,6 +123,7 @@ impl<'a> Actor<'a> {
             Step::Crash(crash) => self.crash(crash).await,
             Step::Start(_) => self.start().await,
             Step::Grow(grow) => self.grow(grow.mib << 20).await,
+            Step::Network(network) => self.network(*network).await,
         };
         let cut = said.len() > KEPT;
         let stdout = said.chars().take(KEPT).collect();
@@ -171,8 +177,8 @@ impl<'a> Actor<'a> {
     async fn expect(&mut self, checks: &[String], said: &mut String) -> Result<(), Trouble> {
         let resolved = self.setting.resolved;
         let filter = Filter::new(checks, &[]).map_err(|error| Trouble::Error(error.to_string()))?;
-        let plan = Plan::new(&resolved.expectation, &filter, &[NOT_SEALED]);
         let (machine, session) = self.on()?;
+        let plan = Plan::new(&resolved.expectation, &filter, &lacks(machine.spec().network, false));
         let outcomes =
             check(machine, session, resolved, &plan, Known::default()).await.map_err(|error| match error {
                 Unanswered::Ended(end) => Trouble::Fail(end.to_string()),
@@ -194,7 +200,7 @@ impl<'a> Actor<'a> {
         let Power::On { machine, .. } = std::mem::replace(&mut self.power, Power::Gone) else {
             return Err(Trouble::Error("the machine is off".to_owned()));
         };
-        self.settle(machine).await
+        self.settle(*machine).await
     }
 
     async fn reboot(&mut self) -> Result<(), Trouble> {
@@ -211,7 +217,7 @@ impl<'a> Actor<'a> {
         if let Some(end) = reset.map_err(late)?? {
             return Err(Trouble::Fail(end.to_string()));
         }
-        self.settle(machine).await?;
+        self.settle(*machine).await?;
         self.boots.push(begun.elapsed());
         Ok(())
     }
@@ -278,12 +284,17 @@ impl<'a> Actor<'a> {
         Ok(machine.grow_disk(bytes).await?)
     }
 
+    async fn network(&mut self, network: Network) -> Result<(), Trouble> {
+        let (machine, _) = self.on()?;
+        Ok(machine.make_network(network).await?)
+    }
+
     /// Waits for a machine that boots, and logs in.
     async fn settle(&mut self, machine: Machine) -> Result<(), Trouble> {
         let way_in = self.setting.way_in;
         match reach(&machine, &way_in.credential, way_in.seeded(), self.setting.progress).await {
             Ok(Reached::Settled(arrival)) => {
-                self.power = Power::On { machine, session: arrival.session };
+                self.power = Power::On { machine: Box::new(machine), session: arrival.session };
                 Ok(())
             }
             Ok(Reached::Ended(end)) => Err(Trouble::Fail(with_last_words(end, &machine))),

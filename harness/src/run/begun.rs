@@ -10,7 +10,7 @@ use super::{
     forks, observed,
     reach::{ReachError, Reached},
     warm::{Entry, Kept},
-    way_in::{NETWORK, WayIn},
+    way_in::WayIn,
 };
 use crate::{
     image::Image,
@@ -128,7 +128,8 @@ pub(super) fn record_of(machine: &Machine, id: &str) -> MachineRecord {
         boot: "cold".to_owned(),
         carrier: Carrier::Ssh,
         access: Access::Seeded,
-        network: NETWORK.to_owned(),
+        network: machine.spec().network.to_string(),
+        egress: None,
         timings: Timings::default(),
         not_captured: None,
         console_tail: Vec::new(),

@@ -56,6 +56,7 @@ pub(super) async fn check(
     };
     let mut answers = known.answers(machine);
     answers.answered(probes, outputs);
+    answers.extend(observed::network(machine, &mut None).await);
     Ok(judged(answers, resolved, plan, None))
 }
 

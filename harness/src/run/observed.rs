@@ -5,6 +5,7 @@ use std::{collections::HashMap, time::Duration};
 use kverify_checks::{
     Exit, Output, Source, all,
     boot::{BootEnd, BootRecord},
+    network::EgressRecord,
     probe::{ImageAspect, MachineAspect},
 };
 
@@ -45,9 +46,23 @@ pub(crate) fn boot(machine: &Machine, reached: &Reached) -> (Source, Output) {
     (Source::Machine(MachineAspect::Boot), json(&record))
 }
 
+/// What the network around a machine serves, and what the machine wanted of it: up to now, or as far as `seen` knows
+/// already. Where the network is not ours, that nobody knows.
+pub(crate) async fn network(machine: &Machine, seen: &mut Option<EgressRecord>) -> Vec<(Source, Output)> {
+    let (address, egress) = match machine.lab() {
+        None => (complained(&"slirp has no names of its own"), complained(&"slirp does not tell what the guest sends")),
+        Some(lab) => {
+            let address = lab.address_of_its_name().await;
+            let address = address.map_or_else(|error| complained(&error), |address| said(address.to_string()));
+            (address, json(seen.get_or_insert_with(|| lab.egress())))
+        }
+    };
+    vec![(Source::Machine(MachineAspect::LabAddress), address), (Source::Machine(MachineAspect::Egress), egress)]
+}
+
 /// What the harness itself knows, as an answer.
 pub(crate) fn json(known: &impl serde::Serialize) -> Output {
-    serde_json::to_string(known).map_or_else(|error| complained(error.to_string()), said)
+    serde_json::to_string(known).map_or_else(|error| complained(&error), said)
 }
 
 /// How a boot went of which an earlier run said this.
@@ -64,6 +79,12 @@ fn said(stdout: String) -> Output {
     Output { exit: Exit::Code(0), stdout, stderr: String::new(), truncated: false, took: Duration::ZERO }
 }
 
-fn complained(stderr: String) -> Output {
-    Output { exit: Exit::Code(1), stdout: String::new(), stderr, truncated: false, took: Duration::ZERO }
+fn complained(why: &impl ToString) -> Output {
+    Output {
+        exit: Exit::Code(1),
+        stdout: String::new(),
+        stderr: why.to_string(),
+        truncated: false,
+        took: Duration::ZERO,
+    }
 }

@@ -3,7 +3,7 @@
 use kverify_checks::{AnyCheck, Cost, Effect, Expectation, Need, Probe, SkipCause, Source, all};
 use regex::Regex;
 
-use crate::glob::glob;
+use crate::{glob::glob, machine::Network};
 
 /// `--only` and `--skip`: IDs or globs such as `zfs.*`.
 #[derive(Clone, Debug, Default)]
@@ -40,12 +40,26 @@ fn naming(pattern: &str) -> Result<Regex, FilterError> {
 }
 
 /// What a run lacks that was not told that the image is sealed.
-pub(crate) const NOT_SEALED: (Need, &str) =
-    (Need::Sealed, "it was not asked whether the image is sealed; --sealed asks");
+const NOT_SEALED: (Need, &str) = (Need::Sealed, "it was not asked whether the image is sealed; --sealed asks");
 
-/// What a run lacks in the network of its own, and without being told more of the image.
-pub(crate) const LACKS: [(Need, &str); 2] =
-    [(Need::Dns, "the network around the machine is closed, and has no name server"), NOT_SEALED];
+/// What QEMU's own network lacks: it hands names to the host's servers, and tells nobody what a guest sends.
+const SLIRP_LACKS: [(Need, &str); 2] = [
+    (Need::Dns, "slirp is closed, and has no name server; --network lab has"),
+    (Need::Watched, "slirp does not tell what the guest sends; --network lab does"),
+];
+
+/// What a run lacks in the network around its machines, and without being told more of the image.
+pub(crate) fn lacks(network: Network, sealed: bool) -> Vec<(Need, &'static str)> {
+    let network = match network {
+        Network::Lab => &[][..],
+        Network::Slirp => &SLIRP_LACKS,
+    };
+    let mut lacks = network.to_vec();
+    if !sealed {
+        lacks.push(NOT_SEALED);
+    }
+    lacks
+}
 
 /// When a check is judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

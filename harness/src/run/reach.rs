@@ -2,11 +2,12 @@
 
 use std::{
     io::ErrorKind,
-    net::TcpStream,
+    mem::MaybeUninit,
     time::{Duration, Instant},
 };
 
 use kverify_checks::boot::BootEnd;
+use socket2::Socket;
 
 use super::{GuestName, Progress};
 use crate::{
@@ -140,7 +141,7 @@ async fn log_in(machine: &Machine, credential: &Credential, seeded: bool) -> Log
     let grace = if seeded { SEED_GRACE } else { OWN_GRACE };
     let mut refused: Option<Instant> = None;
     loop {
-        let attempt = match machine.dial(22) {
+        let attempt = match machine.dial(22).await {
             Ok(stream) => blocking_login(stream, credential.clone()).await,
             Err(error) => Err(LoginError::NotYet(error.to_string())),
         };
@@ -158,7 +159,7 @@ async fn log_in(machine: &Machine, credential: &Credential, seeded: bool) -> Log
     }
 }
 
-async fn blocking_login(stream: TcpStream, credential: Credential) -> Result<Ssh, LoginError> {
+async fn blocking_login(stream: Socket, credential: Credential) -> Result<Ssh, LoginError> {
     let login = move || {
         banner(&stream).map_err(|error| LoginError::NotYet(error.to_string()))?;
         Ssh::login(stream, &credential, LOGIN)
@@ -168,10 +169,9 @@ async fn blocking_login(stream: TcpStream, credential: Credential) -> Result<Ssh
 
 /// Waits until the server has spoken, and leaves what it said to be read: a connection that only reads the banner is
 /// penalised by newer servers.
-fn banner(stream: &TcpStream) -> std::io::Result<()> {
-    stream.set_nodelay(true)?;
+fn banner(stream: &Socket) -> std::io::Result<()> {
     stream.set_read_timeout(Some(BANNER))?;
-    if stream.peek(&mut [0])? == 0 {
+    if stream.peek(&mut [MaybeUninit::uninit()])? == 0 {
         return Err(ErrorKind::UnexpectedEof.into());
     }
     stream.set_read_timeout(None)

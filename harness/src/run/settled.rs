@@ -11,7 +11,7 @@ use super::{
     choose::{expectation, given},
     forks::{self, NotForked},
     observed,
-    plan::{NOT_SEALED, Plan},
+    plan::{Plan, lacks},
     reach::Reached,
     way_in::WayIn,
 };
@@ -75,7 +75,7 @@ impl Settled {
     /// # Errors
     /// [`Unanswered`] where it did not answer.
     pub async fn check(&self, filter: &Filter) -> Result<Vec<Outcome>, Unanswered> {
-        let plan = Plan::new(&self.resolved.expectation, filter, &[NOT_SEALED]);
+        let plan = Plan::new(&self.resolved.expectation, filter, &lacks(self.machine.spec().network, false));
         let known = Known { answers: vec![self.booted.clone()], said_before: Vec::new() };
         check(&self.machine, &self.session, &self.resolved, &plan, known).await
     }

@@ -20,7 +20,7 @@ use super::{
     gather::Answers,
     hashing::Hashing,
     observed,
-    plan::{LACKS, NOT_SEALED, Plan, When},
+    plan::{Plan, When, lacks},
     reach::ReachError,
     rest::Rest,
     scenario::Stage,
@@ -177,6 +177,7 @@ pub async fn verify(request: &Request, progress: &(dyn Fn(Progress) + Sync)) -> 
             ask(&session, &machine, plan.machine_probes(), "quick", &mut answers, progress).await?;
             console = said(&machine);
             answers.extend([observed::console_of(&console)]);
+            answers.extend(observed::network(&machine, &mut record.egress).await);
             told.judge(&mut answers, &plan, &resolved, When::Machine, None);
             record.timings.quick_checks = Some(begun.elapsed().as_secs_f64());
             let booted_now = captured.is_none();
@@ -259,8 +260,8 @@ async fn warm(request: &Request, hashing: &mut Hashing, way_in: &WayIn) -> Resul
 }
 
 fn plan(request: &Request, resolved: &Resolved) -> Plan {
-    let lacks = LACKS.iter().filter(|lack| request.sealed.is_none() || **lack != NOT_SEALED);
-    Plan::new(&resolved.expectation, &request.filter, &lacks.copied().collect::<Vec<_>>())
+    let lacks = lacks(request.spec.network, request.sealed.is_some());
+    Plan::new(&resolved.expectation, &request.filter, &lacks)
 }
 
 fn subject(image: &Image, digest: Digest) -> Subject {

@@ -12,9 +12,6 @@ use super::RunError;
 /// The user that the seed makes.
 const SEED_USER: &str = "kverify";
 
-/// The network around a machine, in words.
-pub(crate) const NETWORK: &str = "slirp, closed: the guest reaches nothing, and only its ssh port is reached";
-
 /// How a machine is entered.
 pub(crate) struct WayIn {
     pub(crate) credential: Credential,

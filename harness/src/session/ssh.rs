@@ -5,12 +5,12 @@
 
 use std::{
     io::{ErrorKind, Read, Write},
-    net::TcpStream,
     sync::mpsc,
     thread,
     time::{Duration, Instant},
 };
 
+use socket2::Socket;
 use ssh2::{DisconnectCode, Session};
 use tokio::sync::oneshot;
 
@@ -67,7 +67,7 @@ impl Ssh {
     ///
     /// # Errors
     /// [`LoginError`] tells a server that is not there yet from one that refuses.
-    pub fn login(stream: TcpStream, credential: &Credential, limit: Duration) -> Result<Self, LoginError> {
+    pub fn login(stream: Socket, credential: &Credential, limit: Duration) -> Result<Self, LoginError> {
         let not_yet = |error: ssh2::Error| LoginError::NotYet(error.to_string());
         let mut session = Session::new().map_err(not_yet)?;
         session.set_timeout(u32::try_from(limit.as_millis()).unwrap_or(u32::MAX));

@@ -12,7 +12,7 @@ use tokio::task::spawn_blocking;
 use super::{ProveRequest, proof::Proof};
 use crate::{
     image::{Digest, Image},
-    machine::Snapshot,
+    machine::{Network, Snapshot},
     run::{
         Filter, Progress, RunError, Settled,
         actor::Setting,
@@ -20,7 +20,7 @@ use crate::{
         forks::{self, NotForked},
         hashing::Hashing,
         observed,
-        plan::{LACKS, Plan, When},
+        plan::{Plan, When, lacks},
         way_in::WayIn,
     },
 };
@@ -34,6 +34,7 @@ pub(super) struct Ground {
     pub(super) resolved: Resolved,
     pub(super) way_in: WayIn,
     pub(super) scratch: PathBuf,
+    network: Network,
     image: Vec<(Source, Output)>,
     booted: (Source, Output),
     console: Vec<u8>,
@@ -62,7 +63,8 @@ impl Ground {
         image.unchanged()?;
         let proof = Proof::begin(image.name(), digest, &resolved);
         let scratch = request.scratch.clone();
-        Ok((Self { snapshot, resolved, way_in, scratch, image: image_answers, booted, console }, proof))
+        let network = request.spec.network;
+        Ok((Self { snapshot, resolved, way_in, scratch, network, image: image_answers, booted, console }, proof))
     }
 
     /// What steps are judged and entered by.
@@ -72,7 +74,7 @@ impl Ground {
 
     /// Every check as this image and host have it.
     fn plan(&self) -> Plan {
-        Plan::new(&self.resolved.expectation, &Filter::default(), &LACKS)
+        Plan::new(&self.resolved.expectation, &Filter::default(), &lacks(self.network, false))
     }
 
     /// The IDs of the checks that are asked.

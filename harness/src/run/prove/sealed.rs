@@ -23,7 +23,7 @@ use crate::{
         check::judged_of,
         choose::given,
         hashing::Hashing,
-        plan::{LACKS, NOT_SEALED, Plan, elsewhere, there},
+        plan::{Plan, elsewhere, lacks, there},
     },
 };
 
@@ -92,11 +92,10 @@ pub(super) async fn prove(
 impl Disk<'_> {
     /// What is asked of the disk alone.
     fn plan(&self) -> Plan {
-        let lacks: Vec<_> = LACKS.into_iter().filter(|lack| *lack != NOT_SEALED).collect();
         let offline = |check: &dyn AnyCheck| {
             (check.fact().probes)().iter().all(|probe| matches!(probe.source, Source::Offline(_)))
         };
-        let plan = Plan::new(&self.resolved.expectation, &Filter::default(), &lacks);
+        let plan = Plan::new(&self.resolved.expectation, &Filter::default(), &lacks(self.request.spec.network, true));
         plan.without(|check| !offline(check))
     }
 

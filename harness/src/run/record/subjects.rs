@@ -106,6 +106,7 @@ impl Subjects {
         if let Some(guest) = &self.guest {
             outputs.extend([guest.booted.clone(), observed::console_of(&guest.machine.console().bytes())]);
             outputs.extend(guest.ask(&probes, |source| matches!(source, Source::Command(_) | Source::File(_))).await?);
+            outputs.extend(observed::network(&guest.machine, &mut None).await);
         }
         if let Some(twin) = &self.twin {
             outputs.extend(twin.ask(&probes, is_twin).await?);

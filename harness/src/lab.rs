@@ -1,0 +1,117 @@
+//! The network around machines, made here: a switch, and a gateway that gives out addresses, names and the time, and
+//! leads nowhere.
+//!
+//! It is the same on every host, whatever network that host has or has not. No socket of the host is ever opened for a
+//! guest; what guests wanted of the world is noted.
+
+mod address;
+mod clock;
+mod dhcp;
+mod dns;
+mod egress;
+mod frame;
+mod gateway;
+mod ntp;
+mod random;
+mod stack;
+mod switch;
+#[cfg(test)]
+mod tests;
+mod wire;
+
+use std::{
+    io,
+    net::Ipv4Addr,
+    os::{fd::OwnedFd, unix::net::UnixStream},
+    sync::Arc,
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use kverify_checks::{
+    network::{EgressRecord, LAB_NAME},
+    step::Network,
+};
+use tokio::sync::{mpsc, oneshot};
+
+use clock::Clock;
+use egress::Egress;
+use stack::Dialler;
+use switch::Switch;
+use wire::Wire;
+
+use crate::session::nonce;
+
+/// How long a guest may take to accept a connection.
+const DIAL: Duration = Duration::from_secs(2);
+
+/// The network of one machine or of several; it ends when it is dropped.
+pub(crate) struct Lab {
+    orders: mpsc::UnboundedSender<Order>,
+    clock: Arc<Clock>,
+    egress: Arc<Egress>,
+}
+
+/// What a lab is told.
+enum Order {
+    Dial { machine: u8, port: u16, limit: Duration, dialler: Dialler },
+    Be(Network),
+    AddressOf(String, oneshot::Sender<Option<Ipv4Addr>>),
+}
+
+impl Lab {
+    /// A network for so many machines, whose clocks say `clock`; and QEMU's end of each cable.
+    pub(crate) fn open(machines: u8, clock: Timestamp) -> io::Result<(Self, Vec<OwnedFd>)> {
+        let pairs = (0..machines).map(|_| Wire::pair()).collect::<io::Result<Vec<_>>>()?;
+        let (wires, ends) = pairs.into_iter().unzip();
+        let (orders, receiver) = mpsc::unbounded_channel();
+        let (clock, egress) = (Arc::new(Clock::from(clock)), Arc::new(Egress::new()));
+        let seed = u64::try_from(nonce()? >> 64).unwrap_or_default();
+        tokio::spawn(Switch::new(wires, receiver, seed, Arc::clone(&clock), Arc::clone(&egress)));
+        Ok((Self { orders, clock, egress }, ends))
+    }
+
+    /// A connection to a port of a machine, once the guest has accepted it.
+    pub(crate) async fn dial(&self, machine: u8, port: u16) -> io::Result<UnixStream> {
+        let (dialler, answer) = oneshot::channel();
+        self.tell(Order::Dial { machine, port, limit: DIAL, dialler })?;
+        answer.await.map_err(|_| gone())?
+    }
+
+    /// What machines wanted of the world so far.
+    pub(crate) fn egress(&self) -> EgressRecord {
+        self.egress.so_far()
+    }
+
+    /// The address that only this network has for [`LAB_NAME`].
+    pub(crate) async fn address_of_its_name(&self) -> io::Result<Ipv4Addr> {
+        let (sender, answer) = oneshot::channel();
+        self.tell(Order::AddressOf(LAB_NAME.to_owned(), sender))?;
+        answer.await.ok().flatten().ok_or_else(gone)
+    }
+
+    /// The time that it tells.
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// From now on it is like this, and well again once that heals. Cables are QEMU's.
+    pub(crate) fn be(&self, network: Network) -> io::Result<()> {
+        if let Some(seconds) = network.heals_after {
+            let orders = self.orders.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_secs(seconds)).await;
+                let _ = orders.send(Order::Be(Network::default()));
+            });
+        }
+        self.tell(Order::Be(network))
+    }
+
+    fn tell(&self, order: Order) -> io::Result<()> {
+        self.orders.send(order).map_err(|_| gone())
+    }
+}
+
+fn gone() -> io::Error {
+    io::Error::other("the lab's network has ended")
+}

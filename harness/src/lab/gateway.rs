@@ -1,0 +1,180 @@
+//! What a frame is answered with: addresses, names, time, and that the way leads no further. Apart from the wires, so
+//! that each answer can be had from a frame alone.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddrV4},
+    sync::Arc,
+    task::Context,
+};
+
+use kverify_checks::step::Network;
+use smoltcp::{
+    time::Instant,
+    wire::{
+        EthernetAddress, EthernetFrame, EthernetProtocol, IpProtocol, Ipv4Packet, Ipv6Packet, TcpPacket, UdpPacket,
+    },
+};
+
+use super::{
+    address::{GATEWAY, GATEWAY_MAC, NAME_SERVER, card_of, of_machine, stays},
+    clock::Clock,
+    dhcp,
+    dns::{self, Names},
+    egress::Egress,
+    frame::{self, Cards},
+    ntp,
+    stack::{Dialler, Stack},
+};
+
+/// The gateway of one network.
+pub(super) struct Gateway {
+    pub(super) network: Network,
+    names: Names,
+    clock: Arc<Clock>,
+    egress: Arc<Egress>,
+    stack: Stack,
+}
+
+impl Gateway {
+    pub(super) fn new(seed: u64, clock: Arc<Clock>, egress: Arc<Egress>, now: Instant) -> Self {
+        let (network, names) = (Network::default(), Names::new(seed));
+        Self { network, names, clock, egress, stack: Stack::new(seed, now) }
+    }
+
+    /// The address of a name, where the lab serves it.
+    pub(super) fn address_of(&mut self, name: &str) -> Option<Ipv4Addr> {
+        self.names.address(name)
+    }
+
+    /// Opens a connection to a machine.
+    pub(super) fn dial(&mut self, machine: u8, port: u16, dialler: Dialler, times: (Instant, Instant)) {
+        self.stack.dial((of_machine(machine), EthernetAddress(card_of(machine))), port, dialler, times);
+    }
+
+    /// Moves what connections carry, and says whether there was something.
+    pub(super) fn poll(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
+        self.stack.poll(now, cx)
+    }
+
+    /// When to come again at the latest.
+    pub(super) fn poll_at(&mut self, now: Instant) -> Option<Instant> {
+        self.stack.poll_at(now)
+    }
+
+    /// The next frame of a connection.
+    pub(super) fn next(&mut self) -> Option<Vec<u8>> {
+        self.stack.next()
+    }
+
+    /// The answer to a frame from a machine; what belongs to a connection is answered by [`Gateway::next`].
+    pub(super) fn answer(&mut self, machine: u8, bytes: &[u8]) -> Option<Vec<u8>> {
+        let frame = EthernetFrame::new_checked(bytes).ok()?;
+        let guest = Cards { from: GATEWAY_MAC, to: frame.src_addr() };
+        match frame.ethertype() {
+            EthernetProtocol::Arp => self.stack.take(bytes),
+            EthernetProtocol::Ipv4 => {
+                let packet = Ipv4Packet::new_checked(frame.payload()).ok()?;
+                if packet.verify_checksum() {
+                    return self.ipv4(machine, guest, bytes, &packet);
+                }
+            }
+            EthernetProtocol::Ipv6 => self.ipv6(&Ipv6Packet::new_checked(frame.payload()).ok()?),
+            EthernetProtocol::Unknown(_) => {}
+        }
+        None
+    }
+
+    fn ipv4(&mut self, machine: u8, guest: Cards, bytes: &[u8], packet: &Ipv4Packet<&[u8]>) -> Option<Vec<u8>> {
+        let to = packet.dst_addr();
+        let first = packet.frag_offset() == 0;
+        let datagram = if first && packet.next_header() == IpProtocol::Udp { udp(packet) } else { None };
+        if let Some(datagram) = &datagram
+            && datagram.to.port() == dhcp::SERVER_PORT
+            && (to == GATEWAY || to.is_broadcast())
+        {
+            return self.lease(machine, datagram.payload);
+        }
+        if to == GATEWAY || to == NAME_SERVER {
+            return match &datagram {
+                Some(datagram) if datagram.to.port() == dns::PORT => self.name(guest, datagram),
+                Some(datagram) if datagram.to.port() == ntp::PORT => self.time(guest, datagram),
+                _ => {
+                    self.stack.take(bytes);
+                    None
+                }
+            };
+        }
+        if stays(to) {
+            return None;
+        }
+        let (protocol, port) = service(packet.next_header(), first.then(|| packet.payload()));
+        let name = self.names.name_of(to);
+        self.egress.tried(&protocol, IpAddr::V4(to), port, name);
+        match datagram {
+            Some(datagram) if datagram.to.port() == ntp::PORT && name.is_some() => self.time(guest, &datagram),
+            _ => frame::unreachable(guest, GATEWAY, packet),
+        }
+    }
+
+    /// There is no router for it: what leaves the link is noted all the same.
+    fn ipv6(&mut self, packet: &Ipv6Packet<&[u8]>) {
+        let to = packet.dst_addr();
+        if to.is_multicast() || to.is_unicast_link_local() || to.is_unspecified() {
+            return;
+        }
+        let (protocol, port) = service(packet.next_header(), Some(packet.payload()));
+        self.egress.tried(&protocol, IpAddr::V6(to), port, None);
+    }
+
+    fn lease(&mut self, machine: u8, question: &[u8]) -> Option<Vec<u8>> {
+        let answer = self.network.dhcp.then(|| dhcp::answer(question, of_machine(machine)))??;
+        let cards = Cards { from: GATEWAY_MAC, to: answer.card };
+        let from = SocketAddrV4::new(GATEWAY, dhcp::SERVER_PORT);
+        let to = SocketAddrV4::new(answer.address, dhcp::CLIENT_PORT);
+        Some(frame::datagram(cards, from, to, &answer.message))
+    }
+
+    fn name(&mut self, guest: Cards, asked: &Datagram<'_>) -> Option<Vec<u8>> {
+        let answer = self.names.answer(asked.payload, self.network.names)?;
+        self.egress.asked(&answer.name, &answer.kind);
+        (!answer.message.is_empty()).then(|| frame::datagram(guest, asked.to, asked.from, &answer.message))
+    }
+
+    fn time(&self, guest: Cards, asked: &Datagram<'_>) -> Option<Vec<u8>> {
+        let answer = self.network.time.then(|| ntp::answer(asked.payload, self.clock.now()))??;
+        Some(frame::datagram(guest, asked.to, asked.from, &answer))
+    }
+}
+
+/// A datagram that arrived whole.
+struct Datagram<'a> {
+    from: SocketAddrV4,
+    to: SocketAddrV4,
+    payload: &'a [u8],
+}
+
+fn udp<'a>(packet: &Ipv4Packet<&'a [u8]>) -> Option<Datagram<'a>> {
+    let (from, to) = (packet.src_addr(), packet.dst_addr());
+    let udp = UdpPacket::new_checked(packet.payload()).ok()?;
+    if packet.more_frags() || !udp.verify_checksum(&from.into(), &to.into()) {
+        return None;
+    }
+    let (from, to) = (SocketAddrV4::new(from, udp.src_port()), SocketAddrV4::new(to, udp.dst_port()));
+    Some(Datagram { from, to, payload: udp.payload() })
+}
+
+/// A protocol in words, and its port.
+fn service(protocol: IpProtocol, payload: Option<&[u8]>) -> (String, Option<u16>) {
+    match protocol {
+        IpProtocol::Tcp => {
+            let port = payload.and_then(|payload| Some(TcpPacket::new_checked(payload).ok()?.dst_port()));
+            ("tcp".to_owned(), port)
+        }
+        IpProtocol::Udp => {
+            let port = payload.and_then(|payload| Some(UdpPacket::new_checked(payload).ok()?.dst_port()));
+            ("udp".to_owned(), port)
+        }
+        IpProtocol::Icmp | IpProtocol::Icmpv6 => ("icmp".to_owned(), None),
+        other => (u8::from(other).to_string(), None),
+    }
+}

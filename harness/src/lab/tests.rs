@@ -1,0 +1,335 @@
+//! The lab with a guest that smoltcp plays, and with frames made by hand.
+
+use std::{
+    io::{ErrorKind, Read, Write},
+    net::{Ipv4Addr, SocketAddrV4},
+    os::{fd::OwnedFd, unix::net::UnixStream},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+use kverify_checks::{
+    network::LAB_NAME,
+    step::{NameServer, Network},
+};
+use simple_dns::{CLASS, Name, Packet, QCLASS, QTYPE, Question, TYPE};
+use smoltcp::{
+    iface::{Config, Interface, SocketSet},
+    socket::tcp,
+    wire::{
+        ArpOperation, ArpPacket, ArpRepr, EthernetAddress, EthernetFrame, EthernetProtocol, EthernetRepr,
+        HardwareAddress, Icmpv4Packet, IpCidr, Ipv4Packet, UdpPacket,
+    },
+};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::{
+    Lab,
+    address::{GATEWAY, GATEWAY_MAC, NAME_SERVER, card_of, of_machine},
+    clock::Clock,
+    egress::Egress,
+    frame::{Cards, datagram},
+    gateway::Gateway,
+    random::Random,
+    stack::{Queues, instant},
+};
+
+const GUEST: EthernetAddress = EthernetAddress(card_of_first());
+const CARDS: Cards = Cards { from: GUEST, to: GATEWAY_MAC };
+
+const fn card_of_first() -> [u8; 6] {
+    [0x52, 0x54, 0x00, 0x12, 0x34, 0x56]
+}
+
+/// A guest that echoes what comes to port 7, until it is dropped.
+struct Echo {
+    stop: Arc<AtomicBool>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Drop for Echo {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        let ended = self.thread.take().is_none_or(|thread| thread.join().is_ok());
+        assert!(ended || thread::panicking());
+    }
+}
+
+fn echo(cable: OwnedFd, machine: u8) -> Echo {
+    let stop = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&stop);
+    let thread = thread::spawn(move || guest(UnixStream::from(cable), machine, &seen));
+    Echo { stop, thread: Some(thread) }
+}
+
+fn guest(mut cable: UnixStream, machine: u8, stop: &AtomicBool) {
+    cable.set_nonblocking(true).unwrap();
+    let began = Instant::now();
+    let mut device = Queues::default();
+    let config = Config::new(HardwareAddress::Ethernet(EthernetAddress(card_of(machine))));
+    let mut interface = Interface::new(config, &mut device, instant(Duration::ZERO));
+    interface.update_ip_addrs(|addresses| addresses.push(IpCidr::new(of_machine(machine).into(), 24)).unwrap());
+    let mut sockets = SocketSet::new(Vec::new());
+    let buffer = || tcp::SocketBuffer::new(vec![0; 64 * 1024]);
+    let handle = sockets.add(tcp::Socket::new(buffer(), buffer()));
+    let (mut arrived, mut chunk) = (Vec::new(), vec![0; 64 * 1024]);
+    while !stop.load(Ordering::Relaxed) {
+        match cable.read(&mut chunk) {
+            Ok(0) => return,
+            Ok(length) => arrived.extend_from_slice(&chunk[..length]),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(Duration::from_micros(200)),
+            Err(_) => return,
+        }
+        let now = instant(began.elapsed());
+        let socket = sockets.get_mut::<tcp::Socket<'_>>(handle);
+        if !socket.is_open() {
+            socket.listen(7).unwrap();
+        }
+        while arrived.len() >= 4 {
+            let length = u32::from_be_bytes(arrived[..4].try_into().unwrap()) as usize;
+            let Some(frame) = arrived.get(4..4 + length) else { break };
+            device.arrived.push_back(frame.to_vec());
+            arrived.drain(..4 + length);
+        }
+        interface.poll(now, &mut device, &mut sockets);
+        let socket = sockets.get_mut::<tcp::Socket<'_>>(handle);
+        if socket.can_recv() && socket.can_send() {
+            let room = socket.send_capacity() - socket.send_queue();
+            let mut bytes = vec![0; room.min(16 * 1024)];
+            let length = socket.recv_slice(&mut bytes).unwrap();
+            assert_eq!(socket.send_slice(&bytes[..length]).unwrap(), length);
+        }
+        if !socket.may_recv() && socket.may_send() && socket.recv_queue() == 0 {
+            socket.close();
+        }
+        interface.poll(now, &mut device, &mut sockets);
+        cable.set_nonblocking(false).unwrap();
+        for frame in device.leaving.drain(..) {
+            let length = u32::try_from(frame.len()).unwrap();
+            if cable.write_all(&length.to_be_bytes()).and_then(|()| cable.write_all(&frame)).is_err() {
+                return;
+            }
+        }
+        cable.set_nonblocking(true).unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_carries_both_ways_and_ends_when_either_side_does() {
+    let (lab, mut cables) = Lab::open(1, Timestamp::now()).unwrap();
+    let _echo = echo(cables.remove(0), 0);
+    for round in 0..3 {
+        let stream = lab.dial(0, 7).await.unwrap();
+        stream.set_nonblocking(true).unwrap();
+        let mut stream = tokio::net::UnixStream::from_std(stream).unwrap();
+        let sent: Vec<u8> = (0..3_000_000_u32).map(|number| (number / 7 + round).to_le_bytes()[0]).collect();
+        let (mut reader, mut writer) = stream.split();
+        let write = async {
+            writer.write_all(&sent).await.unwrap();
+            writer.shutdown().await.unwrap();
+        };
+        let read = async {
+            let mut back = Vec::new();
+            reader.read_to_end(&mut back).await.unwrap();
+            back
+        };
+        let (back, ()) = tokio::join!(read, write);
+        assert!(back == sent, "{} of {} bytes came back", back.len(), sent.len());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_that_nobody_listens_on_refuses_at_once() {
+    let (lab, mut cables) = Lab::open(1, Timestamp::now()).unwrap();
+    let _echo = echo(cables.remove(0), 0);
+    let error = lab.dial(0, 8).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ConnectionRefused, "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_that_is_not_there_is_given_up() {
+    let (lab, cables) = Lab::open(1, Timestamp::now()).unwrap();
+    let error = lab.dial(0, 7).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TimedOut, "{error}");
+    drop(cables);
+    assert!(lab.dial(0, 7).await.is_err(), "QEMU has gone");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_are_bounded_and_come_back_when_they_end() {
+    let (lab, _cables) = Lab::open(1, Timestamp::now()).unwrap();
+    let dials: Vec<_> = (0..80).map(|_| lab.dial(0, 7)).collect();
+    let answers = futures_util::future::join_all(dials).await;
+    let refused = answers
+        .iter()
+        .filter(|answer| answer.as_ref().is_err_and(|error| error.to_string().contains("64 connections")));
+    assert_eq!(refused.count(), 16);
+    assert_eq!(lab.dial(0, 7).await.unwrap_err().kind(), ErrorKind::TimedOut, "there is room again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn machines_of_one_switch_hear_each_other_and_each_is_dialled_by_its_number() {
+    let (lab, mut cables) = Lab::open(2, Timestamp::now()).unwrap();
+    let second = echo(cables.remove(1), 1);
+    let mut first = UnixStream::from(cables.remove(0));
+    assert!(lab.dial(1, 7).await.is_ok());
+    // The first one asks who the second is.
+    let question = arp(CARDS.from, of_machine(0), of_machine(1));
+    first.write_all(&u32::try_from(question.len()).unwrap().to_be_bytes()).unwrap();
+    first.write_all(&question).unwrap();
+    first.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    let answer = loop {
+        let mut length = [0; 4];
+        first.read_exact(&mut length).unwrap();
+        let mut frame = vec![0; u32::from_be_bytes(length) as usize];
+        first.read_exact(&mut frame).unwrap();
+        let head = EthernetFrame::new_checked(frame.as_slice()).unwrap();
+        if head.ethertype() == EthernetProtocol::Arp && head.dst_addr() == CARDS.from {
+            break head.src_addr();
+        }
+    };
+    assert_eq!(answer, EthernetAddress(card_of(1)));
+    drop(second);
+}
+
+fn arp(card: EthernetAddress, from: Ipv4Addr, to: Ipv4Addr) -> Vec<u8> {
+    let mut frame = vec![0; 42];
+    EthernetRepr { src_addr: card, dst_addr: EthernetAddress::BROADCAST, ethertype: EthernetProtocol::Arp }
+        .emit(&mut EthernetFrame::new_unchecked(&mut frame));
+    ArpRepr::EthernetIpv4 {
+        operation: ArpOperation::Request,
+        source_hardware_addr: card,
+        source_protocol_addr: from,
+        target_hardware_addr: EthernetAddress([0; 6]),
+        target_protocol_addr: to,
+    }
+    .emit(&mut ArpPacket::new_unchecked(&mut frame[14..]));
+    frame
+}
+
+/// A gateway without wires, what it notes, and what it says of its own accord.
+struct Bench {
+    gateway: Gateway,
+    egress: Arc<Egress>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let egress = Arc::new(Egress::new());
+        let clock = Arc::new(Clock::from(Timestamp::UNIX_EPOCH));
+        Self { gateway: Gateway::new(7, clock, Arc::clone(&egress), instant(Duration::ZERO)), egress }
+    }
+
+    /// All that a frame is answered with.
+    fn say(&mut self, frame: &[u8]) -> Vec<Vec<u8>> {
+        let mut answers: Vec<_> = self.gateway.answer(0, frame).into_iter().collect();
+        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        self.gateway.poll(instant(Duration::from_millis(1)), &mut cx);
+        answers.extend(std::iter::from_fn(|| self.gateway.next()));
+        answers
+    }
+}
+
+fn to(address: Ipv4Addr, port: u16, payload: &[u8]) -> Vec<u8> {
+    datagram(CARDS, SocketAddrV4::new(of_machine(0), 40_000), SocketAddrV4::new(address, port), payload)
+}
+
+fn payload_of(frame: &[u8]) -> Vec<u8> {
+    let packet = Ipv4Packet::new_checked(&frame[14..]).unwrap();
+    UdpPacket::new_checked(packet.payload()).unwrap().payload().to_vec()
+}
+
+fn question(name: &str) -> Vec<u8> {
+    let mut packet = Packet::new_query(1);
+    let kind = QTYPE::TYPE(TYPE::A);
+    packet.questions.push(Question::new(Name::new(name).unwrap(), kind, QCLASS::CLASS(CLASS::IN), false));
+    packet.build_bytes_vec().unwrap()
+}
+
+#[test]
+fn it_is_behind_its_own_addresses_and_no_others() {
+    let mut bench = Bench::new();
+    for (address, answers) in
+        [(GATEWAY, 1), (NAME_SERVER, 1), (of_machine(0), 0), (of_machine(1), 0), ([9; 4].into(), 0)]
+    {
+        let answered = bench.say(&arp(GUEST, of_machine(0), address));
+        assert_eq!(answered.len(), answers, "{address}: an address of a guest's that is taken is lost after a restore");
+    }
+}
+
+#[test]
+fn names_and_time_are_answered_from_where_they_were_asked() {
+    let mut bench = Bench::new();
+    let answers = bench.say(&to(NAME_SERVER, 53, &question("2.debian.pool.ntp.org")));
+    let reply = payload_of(&answers[0]);
+    let reply = Packet::parse(&reply).unwrap();
+    let simple_dns::rdata::RData::A(address) = &reply.answers[0].rdata else { panic!("no address") };
+    let server = Ipv4Addr::from(address.address);
+    let mut asked = vec![0; 48];
+    asked[0] = 0x23;
+    let answers = bench.say(&to(server, 123, &asked));
+    let packet = Ipv4Packet::new_checked(&answers[0][14..]).unwrap();
+    assert_eq!((packet.src_addr(), packet.dst_addr()), (server, of_machine(0)));
+    assert_eq!(payload_of(&answers[0])[0], 0x24);
+    let record = bench.egress.so_far();
+    assert_eq!(record.names[0].name, "2.debian.pool.ntp.org");
+    assert_eq!(record.tried[0].name.as_deref(), Some("2.debian.pool.ntp.org"));
+    assert_eq!((record.tried[0].protocol.as_str(), record.tried[0].port), ("udp", Some(123)));
+}
+
+#[test]
+fn the_world_is_noted_and_refused_and_the_link_is_neither() {
+    let mut bench = Bench::new();
+    let answers = bench.say(&to([203, 0, 113, 7].into(), 443, b"beacon"));
+    let packet = Ipv4Packet::new_checked(&answers[0][14..]).unwrap();
+    assert_eq!(Icmpv4Packet::new_checked(packet.payload()).unwrap().msg_code(), 13);
+    // A time server by address is the world as well: nobody asked for its name here.
+    assert_eq!(bench.say(&to([162, 159, 200, 1].into(), 123, &[0x23; 48])).len(), 1);
+    for link in [Ipv4Addr::BROADCAST, [224, 0, 0, 251].into(), of_machine(3), [10, 0, 2, 255].into()] {
+        assert_eq!(bench.say(&to(link, 5353, b"hello")), Vec::<Vec<u8>>::new(), "{link}");
+    }
+    let tried: Vec<_> = bench.egress.so_far().tried.iter().map(|tried| tried.address.to_string()).collect();
+    assert_eq!(tried, ["203.0.113.7", "162.159.200.1"]);
+}
+
+#[test]
+fn a_network_at_fault_leaves_out_what_it_is_told_to() {
+    let mut bench = Bench::new();
+    bench.gateway.network = Network { dhcp: false, time: false, names: NameServer::Silent, ..Network::default() };
+    assert!(bench.say(&to(NAME_SERVER, 53, &question(LAB_NAME))).is_empty());
+    assert!(bench.say(&to(GATEWAY, 123, &[0x23; 48])).is_empty());
+    assert_eq!(bench.egress.so_far().names[0].name, LAB_NAME, "seen all the same");
+    bench.gateway.network = Network::default();
+    assert_eq!(bench.say(&to(NAME_SERVER, 53, &question(LAB_NAME))).len(), 1);
+    assert_eq!(bench.say(&to(GATEWAY, 123, &[0x23; 48])).len(), 1);
+}
+
+#[test]
+fn no_frame_breaks_it() {
+    let mut bench = Bench::new();
+    let mut random = Random::new(3);
+    let whole = [
+        to(NAME_SERVER, 53, &question(LAB_NAME)),
+        to(GATEWAY, 123, &[0x23; 48]),
+        to([1, 1, 1, 1].into(), 443, b"x"),
+        to(GATEWAY, 67, &[1; 300]),
+        arp(GUEST, of_machine(0), GATEWAY),
+    ];
+    for round in 0..60_000_usize {
+        let mut frame = whole[round % whole.len()].clone();
+        for _ in 0..random.below(6) {
+            let at = usize::from(random.below(u16::try_from(frame.len()).unwrap()));
+            frame[at] = random.below(256).to_le_bytes()[0];
+        }
+        frame.truncate(usize::from(random.below(u16::try_from(frame.len()).unwrap())) + 1);
+        bench.say(&frame);
+        let length = usize::from(random.below(120));
+        let noise: Vec<u8> = (0..length).map(|_| random.below(256).to_le_bytes()[0]).collect();
+        bench.say(&noise);
+    }
+}
