@@ -36,8 +36,10 @@ pub(crate) struct Guest {
     pub(crate) restored: Series,
     /// From the call to the first answer.
     pub(crate) forked: Series,
-    /// The same, of forks that were made ahead.
+    /// From the call for one that was made ahead to its first answer from then on.
     pub(crate) taken: Series,
+    /// The same, until it has told the health of its pool: a program starts for that.
+    pub(crate) told: Series,
     pub(crate) crowds: Vec<Crowd>,
 }
 
@@ -94,8 +96,10 @@ pub(crate) async fn measure(args: &Args, checks: &[String], work: &Path) -> io::
         }
         let begun = Instant::now();
         let (machine, session) = ahead.take().await.map_err(io::Error::other)?;
-        word(&session).await?;
+        session.script(":", WORD).await.map_err(io::Error::other)?;
         guest.taken.push(begun.elapsed().as_secs_f64());
+        word(&session).await?;
+        guest.told.push(begun.elapsed().as_secs_f64());
         machine.quit().await;
     }
     drop(ahead);

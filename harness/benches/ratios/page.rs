@@ -102,7 +102,8 @@ impl fmt::Display for Page<'_> {
         for (what, series) in [
             ("until it is there, stopped", &guest.restored),
             ("until its first answer", &guest.forked),
-            ("made ahead: until it has told the health of its pool", &guest.taken),
+            ("made ahead: until its first answer from then on", &guest.taken),
+            ("made ahead: until it has told the health of its pool, for which a program starts", &guest.told),
         ] {
             writeln!(f, "| {what} | {} |", series.spread())?;
         }
