@@ -24,6 +24,9 @@ pub struct Scenario {
     pub cost: u64,
     /// The bus of the disk; such a machine boots cold. Otherwise it is a fork, on the bus of the run.
     pub bus: Option<Bus>,
+    /// The cloud that it runs on; such a machine boots cold, and is entered by what that cloud's metadata bring. In its
+    /// folder `/run/kverify-cloud` are files `hostname` and `key` with what the cloud was told of it.
+    pub cloud: Option<Cloud>,
     /// What is done, in order.
     #[serde(rename = "step")]
     pub steps: Vec<Step>,
@@ -42,6 +45,24 @@ pub enum Bus {
     Sata,
     /// NVM Express.
     Nvme,
+}
+
+/// A cloud, as a machine meets it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Cloud {
+    /// A disk labelled CIDATA.
+    NoCloud,
+    /// A disk labelled config-2.
+    ConfigDrive,
+    /// Amazon EC2.
+    Ec2,
+    /// Google Compute Engine.
+    Gce,
+    /// Microsoft Azure.
+    Azure,
+    /// Nova of the `OpenStack` project.
+    OpenStack,
 }
 
 /// Why a scenario cannot be played.
@@ -112,6 +133,12 @@ macro_rules! scenarios {
 
 scenarios!(
     "boot-environment",
+    "cloud-azure",
+    "cloud-configdrive",
+    "cloud-ec2",
+    "cloud-gce",
+    "cloud-nocloud",
+    "cloud-openstack",
     "crash",
     "disk-grows",
     "full-pool",

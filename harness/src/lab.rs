@@ -11,6 +11,7 @@ mod dns;
 mod egress;
 mod frame;
 mod gateway;
+mod http;
 mod ntp;
 mod random;
 mod stack;
@@ -34,13 +35,16 @@ use kverify_checks::{
 };
 use tokio::sync::{mpsc, oneshot};
 
+pub(crate) use address::{card_of, of_machine};
+
 use clock::Clock;
 use egress::Egress;
+use gateway::Gateway;
 use stack::Dialler;
 use switch::Switch;
 use wire::Wire;
 
-use crate::session::nonce;
+use crate::{cloud::Instance, session::nonce};
 
 /// How long a guest may take to accept a connection.
 const DIAL: Duration = Duration::from_secs(2);
@@ -60,14 +64,20 @@ enum Order {
 }
 
 impl Lab {
-    /// A network for so many machines, whose clocks say `clock`; and QEMU's end of each cable.
-    pub(crate) fn open(machines: u8, clock: Timestamp) -> io::Result<(Self, Vec<OwnedFd>)> {
+    /// A network for so many machines, whose clocks say `clock`, on the cloud of `instance` if on any; and QEMU's end of
+    /// each cable.
+    pub(crate) fn open(
+        machines: u8,
+        clock: Timestamp,
+        instance: Option<Arc<Instance>>,
+    ) -> io::Result<(Self, Vec<OwnedFd>)> {
         let pairs = (0..machines).map(|_| Wire::pair()).collect::<io::Result<Vec<_>>>()?;
         let (wires, ends) = pairs.into_iter().unzip();
         let (orders, receiver) = mpsc::unbounded_channel();
         let (clock, egress) = (Arc::new(Clock::from(clock)), Arc::new(Egress::new()));
         let seed = u64::try_from(nonce()? >> 64).unwrap_or_default();
-        tokio::spawn(Switch::new(wires, receiver, seed, Arc::clone(&clock), Arc::clone(&egress)));
+        let gateway = Gateway::new(seed, Arc::clone(&clock), Arc::clone(&egress), instance);
+        tokio::spawn(Switch::new(wires, receiver, seed, gateway));
         Ok((Self { orders, clock, egress }, ends))
     }
 

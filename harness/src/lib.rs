@@ -5,6 +5,7 @@
 
 pub mod book;
 pub mod cli;
+mod cloud;
 pub mod faults;
 pub mod gate;
 mod glob;

@@ -1,6 +1,7 @@
 //! A run: what is asked of an image, in which order, with which deadlines, and what came of it.
 
 mod actor;
+mod advised;
 mod ahead;
 mod ask;
 mod begun;
@@ -27,6 +28,7 @@ mod verify;
 mod warm;
 mod way_in;
 
+pub use advised::AdvisedError;
 pub use ahead::Ahead;
 pub(crate) use boot::boot_disk;
 pub use check::Unanswered;

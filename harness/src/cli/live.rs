@@ -94,6 +94,7 @@ impl Live {
             Progress::Settled { age } => self.say(&format!("settled after {:.1} s", age.as_secs_f64())),
             Progress::Asking { done: 0, of, what } => self.say(&format!("asking {of} {what} questions")),
             Progress::Asking { done, of, what } => self.live(&format!("{what} questions {done}/{of}")),
+            Progress::Soaking { time } => self.say(&format!("watching its network for {} s", time.as_secs())),
             Progress::Captured { took } => self.say(&format!("captured in {:.1} s", took.as_secs_f64())),
             Progress::Forking { forks, at_once, limit } => {
                 let limit = limit.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();

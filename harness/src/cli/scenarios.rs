@@ -45,6 +45,33 @@ impl FromStr for Scenarios {
     }
 }
 
+/// The clouds that a run boots the image on: a short name for their scenarios.
+#[derive(Clone, Debug)]
+pub(crate) struct Clouds(pub(crate) Vec<Scenario>);
+
+impl FromStr for Clouds {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let there = || all().iter().filter(|scenario| scenario.cloud.is_some());
+        let name = |scenario: &Scenario| scenario.name.trim_start_matches(CLOUD).to_owned();
+        if text == "all" {
+            return Ok(Self(there().cloned().collect()));
+        }
+        let named = |wanted: &str| {
+            let unknown = || {
+                let names: Vec<_> = there().map(name).collect();
+                format!("no cloud is called `{wanted}`; there are all, {}", names.join(", "))
+            };
+            there().find(|scenario| name(scenario) == wanted).cloned().ok_or_else(unknown)
+        };
+        text.split(',').map(named).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+/// What the scenarios of clouds begin with.
+const CLOUD: &str = "cloud-";
+
 /// A scenario as a program reads it.
 #[derive(Serialize)]
 struct Listed {
@@ -86,7 +113,7 @@ fn listed(scenario: &'static Scenario) -> Listed {
 
 /// What it begins with.
 fn start(scenario: &Scenario) -> &'static str {
-    if scenario.bus.is_some_and(|bus| bus != Bus::Virtio) { "cold boot" } else { "fork" }
+    if scenario.cloud.is_some() || scenario.bus.is_some_and(|bus| bus != Bus::Virtio) { "cold boot" } else { "fork" }
 }
 
 #[cfg(test)]
@@ -95,7 +122,7 @@ mod tests {
 
     use kverify_checks::scenarios::{Scenario, all};
 
-    use super::{Args, Scenarios, said};
+    use super::{Args, Clouds, Scenarios, said};
     use crate::report::Style;
 
     fn names(text: &str) -> Result<Vec<String>, String> {
@@ -109,6 +136,16 @@ mod tests {
         assert_eq!(names("reboot,crash,reboot").unwrap(), ["reboot", "crash"]);
         let error = names("reboot,cash").unwrap_err();
         assert_eq!(error, "no scenario is called `cash`; `kverify scenarios` lists them");
+    }
+
+    #[test]
+    fn clouds_are_named_without_their_prefix() {
+        let names =
+            |text: &str| text.parse().map(|Clouds(list)| list.into_iter().map(|one| one.name).collect::<Vec<_>>());
+        assert_eq!(names("ec2,nocloud").unwrap(), ["cloud-ec2", "cloud-nocloud"]);
+        assert_eq!(names("all").unwrap().len(), 6);
+        let error = names("ec3").unwrap_err();
+        assert_eq!(error, "no cloud is called `ec3`; there are all, azure, configdrive, ec2, gce, nocloud, openstack");
     }
 
     #[test]

@@ -1,15 +1,20 @@
 //! `kverify verify IMAGE`.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::{Context as _, bail};
+use jiff::SignedDuration;
+use kverify_checks::scenarios::Scenario;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{
     account::Account,
     live::{Live, Shown},
     machine_args::MachineArgs,
-    scenarios::Scenarios,
+    scenarios::{Clouds, Scenarios},
 };
 use crate::{
     gate::Waivers,
@@ -46,6 +51,16 @@ pub(crate) struct Args {
     /// Play these scenarios: none, all, or names (`kverify scenarios` lists them).
     #[arg(long, value_name = "NAME,…", default_value = "none")]
     scenarios: Scenarios,
+    /// Boot it on these clouds too, each made here: all, or names (azure, configdrive, ec2, gce, nocloud, openstack). It has
+    /// to find its data source, and take name, key and user data from there.
+    #[arg(long, value_name = "CLOUD,…")]
+    cloud: Option<Clouds>,
+    /// Compare the packages with these advisories: records of OSV, or the export of Debian's security tracker.
+    #[arg(long, value_name = "FILE")]
+    advisories: Option<PathBuf>,
+    /// Watch what the machine sends for so much longer before it is captured, as in 10m or 1h30m.
+    #[arg(long, value_name = "TIME", value_parser = soak, default_value = "0s", conflicts_with = "warm")]
+    soak: Duration,
     /// Let the failures pass that this file's `[[waiver]]` tables name.
     #[arg(long, value_name = "FILE")]
     waivers: Option<PathBuf>,
@@ -65,7 +80,9 @@ pub(crate) async fn run(args: &Args, shown: Shown) -> anyhow::Result<u8> {
         filter: Filter::new(&args.only, &args.skip)?,
         sealed: args.installer.clone(),
         warm: args.warm,
-        scenarios: args.scenarios.0.clone(),
+        scenarios: scenarios(args),
+        advisories: args.advisories.clone(),
+        soak: args.soak,
         waivers: args.waivers.as_deref().map(waivers).transpose()?.unwrap_or_default(),
         scratch: args.machine.scratch(),
     };
@@ -94,6 +111,22 @@ pub(crate) async fn run(args: &Args, shown: Shown) -> anyhow::Result<u8> {
     Ok(run.report.verdict.exit_code())
 }
 
+/// A time of at most a day.
+fn soak(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is no time of at most a day; write it as 90s, 10m or 1h30m");
+    let time: SignedDuration = text.parse().map_err(|_| wrong())?;
+    Duration::try_from(time).ok().filter(|time| *time <= Duration::from_hours(24)).ok_or_else(wrong)
+}
+
+/// The scenarios that are named, and those of the clouds.
+fn scenarios(args: &Args) -> Vec<Scenario> {
+    let mut all = args.scenarios.0.clone();
+    let clouds = args.cloud.iter().flat_map(|clouds| &clouds.0);
+    let more: Vec<_> = clouds.filter(|one| all.iter().all(|other| other.name != one.name)).cloned().collect();
+    all.extend(more);
+    all
+}
+
 /// The waivers of a file.
 fn waivers(path: &Path) -> anyhow::Result<Waivers> {
     let text = std::fs::read_to_string(path).with_context(|| format!("waivers {}", path.display()))?;
@@ -113,4 +146,21 @@ pub(crate) async fn interrupted() -> std::io::Result<&'static str> {
         _ = interrupt.recv() => "SIGINT",
         _ = terminate.recv() => "SIGTERM",
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::soak;
+
+    #[test]
+    fn times_are_written_as_people_write_them() {
+        assert_eq!(soak("10m").unwrap(), Duration::from_mins(10));
+        assert_eq!(soak("1h30m").unwrap(), Duration::from_mins(90));
+        assert_eq!(soak("0s").unwrap(), Duration::ZERO);
+        for wrong in ["", "ten", "-5m", "25h", "10"] {
+            assert!(soak(wrong).unwrap_err().contains("write it as"), "{wrong}");
+        }
+    }
 }

@@ -69,7 +69,7 @@ impl Seed {
         Self { label: label.into(), files: Vec::new() }
     }
 
-    /// The same volume with a file in its root.
+    /// The same volume with a file, by its path from the root; folders are made as they are needed.
     #[must_use]
     pub fn file(mut self, name: impl Into<String>, content: impl Into<Vec<u8>>) -> Self {
         self.files.push((name.into(), content.into()));
@@ -93,7 +93,9 @@ impl Seed {
         volume.set_position(0);
         let system = FileSystem::new(&mut volume, FsOptions::new()).map_err(unmade)?;
         for (name, content) in &self.files {
-            let written = system.root_dir().create_file(name).and_then(|mut file| {
+            let mut folders = name.match_indices('/').map(|(at, _)| &name[..at]);
+            let made = folders.try_for_each(|folder| system.root_dir().create_dir(folder).map(drop));
+            let written = made.and_then(|()| system.root_dir().create_file(name)).and_then(|mut file| {
                 file.write_all(content)?;
                 file.flush()
             });
@@ -164,8 +166,8 @@ mod tests {
             let error = Seed::new(label).volume().unwrap_err().to_string();
             assert_eq!(error, format!("label `{label}`: a FAT volume takes 1 to 11 of A to Z, 0 to 9, `-` and `_`"));
         }
-        let error = Seed::new("CIDATA").file("a/b", "").volume().unwrap_err().to_string();
-        assert_eq!(error, "seed CIDATA: cannot hold `a/b`");
+        let error = Seed::new("CIDATA").file("a?b", "").volume().unwrap_err().to_string();
+        assert_eq!(error, "seed CIDATA: cannot hold `a?b`");
         let error = Seed::new("CIDATA").file("big", vec![0; 65 << 20]).volume().unwrap_err().to_string();
         assert_eq!(error, "seed CIDATA: files of 68157440 bytes together, more than 67108864");
     }

@@ -20,12 +20,12 @@ pub(super) const MASK: Ipv4Addr = Ipv4Addr::new(255, 255, 255, 0);
 const FIRST: u8 = 15;
 
 /// The address that a machine is given, the first one being 0.
-pub(super) fn of_machine(number: u8) -> Ipv4Addr {
+pub(crate) fn of_machine(number: u8) -> Ipv4Addr {
     Ipv4Addr::new(10, 0, 2, FIRST.saturating_add(number))
 }
 
 /// The card of a machine; the first one has what QEMU gives by itself.
-pub(super) fn card_of(number: u8) -> [u8; 6] {
+pub(crate) fn card_of(number: u8) -> [u8; 6] {
     [0x52, 0x54, 0x00, 0x12, 0x34, 0x56_u8.saturating_add(number)]
 }
 

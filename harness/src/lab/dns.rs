@@ -1,12 +1,14 @@
 //! Names: what the lab serves, and that there is nothing else. Pure.
 
-use std::{collections::BTreeMap, net::Ipv4Addr};
+use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
 
 use kverify_checks::{network::LAB_NAME, step::NameServer};
 use simple_dns::{
     CLASS, OPCODE, Packet, PacketFlag, QTYPE, RCODE, ResourceRecord, TYPE,
     rdata::{OPT, RData},
 };
+
+use crate::cloud::Instance;
 
 /// The port of the name service.
 pub(super) const PORT: u16 = 53;
@@ -25,6 +27,8 @@ pub(super) struct Names {
     served: BTreeMap<String, Ipv4Addr>,
     /// Where its addresses begin: other ones each time, so that no answer of an earlier network is taken for ours.
     base: u32,
+    /// The cloud that has names of its own.
+    cloud: Option<Arc<Instance>>,
 }
 
 /// What was asked, and what is answered.
@@ -40,15 +44,18 @@ pub(super) struct Answer {
 
 impl Names {
     /// A name server whose addresses depend on `seed`.
-    pub(super) fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64, cloud: Option<Arc<Instance>>) -> Self {
         let [high, low, ..] = seed.to_be_bytes();
         // 198.18.0.0/15, in steps of as many as there may be.
         let base = u32::from(Ipv4Addr::new(198, 18 + (high & 1), low, 0));
-        Self { served: BTreeMap::new(), base }
+        Self { served: BTreeMap::new(), base, cloud }
     }
 
     /// The address of a name that is served.
     pub(super) fn address(&mut self, name: &str) -> Option<Ipv4Addr> {
+        if let Some(address) = self.cloud.as_ref().and_then(|cloud| cloud.address_of(name)) {
+            return Some(address);
+        }
         if name != LAB_NAME && !is_time_server(name) {
             return None;
         }
@@ -134,7 +141,7 @@ mod tests {
 
     #[test]
     fn a_name_of_the_lab_has_an_address_that_other_labs_do_not_give() {
-        let (mut one, mut other) = (Names::new(1 << 48), Names::new(2 << 48));
+        let (mut one, mut other) = (Names::new(1 << 48, None), Names::new(2 << 48, None));
         let answer = one.answer(&question("Answers.KVerify.test", TYPE::A), NameServer::Well).unwrap();
         assert_eq!((answer.name.as_str(), answer.kind.as_str()), (LAB_NAME, "A"));
         let reply = Packet::parse(&answer.message).unwrap();
@@ -147,14 +154,15 @@ mod tests {
 
     #[test]
     fn a_name_without_such_a_record_is_there_all_the_same() {
-        let answer = Names::new(0).answer(&question("2.debian.pool.ntp.org", TYPE::AAAA), NameServer::Well).unwrap();
+        let answer =
+            Names::new(0, None).answer(&question("2.debian.pool.ntp.org", TYPE::AAAA), NameServer::Well).unwrap();
         let reply = Packet::parse(&answer.message).unwrap();
         assert_eq!((reply.rcode(), reply.answers.len()), (RCODE::NoError, 0));
     }
 
     #[test]
     fn other_names_are_not_there() {
-        let mut names = Names::new(0);
+        let mut names = Names::new(0, None);
         for name in ["updates.example.com", "evilpool.ntp.org.example", "notpool.ntp.org.", "xpool.ntp.org"] {
             let answer = names.answer(&question(name, TYPE::A), NameServer::Well).unwrap();
             assert_eq!(Packet::parse(&answer.message).unwrap().rcode(), RCODE::NameError, "{name}");
@@ -163,7 +171,7 @@ mod tests {
 
     #[test]
     fn each_name_is_known_by_its_address() {
-        let mut names = Names::new(0x01ff << 48);
+        let mut names = Names::new(0x01ff << 48, None);
         let first = names.address("0.debian.pool.ntp.org").unwrap();
         let second = names.address("1.debian.pool.ntp.org").unwrap();
         assert_ne!(first, second);
@@ -175,7 +183,7 @@ mod tests {
 
     #[test]
     fn servers_are_what_they_are_called() {
-        let mut names = Names::new(0);
+        let mut names = Names::new(0, None);
         let mut rcode = |server| {
             let answer = names.answer(&question(LAB_NAME, TYPE::A), server).unwrap();
             (!answer.message.is_empty()).then(|| Packet::parse(&answer.message).unwrap().rcode())
@@ -188,7 +196,7 @@ mod tests {
 
     #[test]
     fn what_is_no_question_is_not_answered() {
-        let mut names = Names::new(0);
+        let mut names = Names::new(0, None);
         let whole = question(LAB_NAME, TYPE::A);
         for length in 0..whole.len() {
             let _ = names.answer(&whole[..length], NameServer::Well);

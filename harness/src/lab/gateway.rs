@@ -15,6 +15,8 @@ use smoltcp::{
     },
 };
 
+use crate::cloud::Instance;
+
 use super::{
     address::{GATEWAY, GATEWAY_MAC, NAME_SERVER, card_of, of_machine, stays},
     clock::Clock,
@@ -22,7 +24,7 @@ use super::{
     dns::{self, Names},
     egress::Egress,
     frame::{self, Cards},
-    ntp,
+    http, ntp,
     stack::{Dialler, Stack},
 };
 
@@ -33,12 +35,14 @@ pub(super) struct Gateway {
     clock: Arc<Clock>,
     egress: Arc<Egress>,
     stack: Stack,
+    /// What the machine is to its cloud, where it is on one.
+    cloud: Option<Arc<Instance>>,
 }
 
 impl Gateway {
-    pub(super) fn new(seed: u64, clock: Arc<Clock>, egress: Arc<Egress>, now: Instant) -> Self {
-        let (network, names) = (Network::default(), Names::new(seed));
-        Self { network, names, clock, egress, stack: Stack::new(seed, now) }
+    pub(super) fn new(seed: u64, clock: Arc<Clock>, egress: Arc<Egress>, cloud: Option<Arc<Instance>>) -> Self {
+        let (network, names) = (Network::default(), Names::new(seed, cloud.clone()));
+        Self { network, names, clock, egress, stack: Stack::new(seed), cloud }
     }
 
     /// The address of a name, where the lab serves it.
@@ -53,7 +57,13 @@ impl Gateway {
 
     /// Moves what connections carry, and says whether there was something.
     pub(super) fn poll(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
-        self.stack.poll(now, cx)
+        let moved = self.stack.poll(now, cx);
+        if let Some(cloud) = &self.cloud {
+            for (to, stream) in self.stack.accepted() {
+                tokio::spawn(http::serve(Arc::clone(cloud), to, stream));
+            }
+        }
+        moved
     }
 
     /// When to come again at the latest.
@@ -103,6 +113,16 @@ impl Gateway {
                     None
                 }
             };
+        }
+        if let (Some(cloud), true, IpProtocol::Tcp) = (&self.cloud, first, packet.next_header())
+            && let Ok(segment) = TcpPacket::new_checked(packet.payload())
+            && cloud.serves(to, segment.dst_port())
+        {
+            if segment.syn() && !segment.ack() {
+                self.stack.expect((packet.src_addr(), segment.src_port()), (to, segment.dst_port()));
+            }
+            self.stack.take(bytes);
+            return None;
         }
         if stays(to) {
             return None;

@@ -24,6 +24,8 @@ use tokio::{
     sync::oneshot,
 };
 
+use crate::cloud::{METADATA, WIRE_SERVER};
+
 use super::{
     address::{GATEWAY, GATEWAY_MAC, NAME_SERVER, PREFIX},
     frame::{self, Cards},
@@ -34,6 +36,8 @@ use super::{
 pub(super) const FRAME: usize = 1514;
 /// How much of a connection is on its way in each direction, in bytes.
 const WINDOW: usize = 256 * 1024;
+/// The same of a connection to a service of ours, whose answers are short.
+const SMALL_WINDOW: usize = 16 * 1024;
 /// How long a guest may leave what it was sent unconfirmed: one that is gone must not hold a connection for ever.
 const GONE: Duration = Duration::from_mins(5);
 /// How many connections there may be at once.
@@ -52,6 +56,8 @@ pub(super) struct Stack {
     interface: Interface,
     sockets: SocketSet<'static>,
     connections: Vec<Connection>,
+    /// Those that guests opened, by the address that they opened them to, and nobody took yet.
+    accepted: Vec<(Ipv4Addr, UnixStream)>,
     /// For ports: other ones in each fork, whose guests remember the connections of their origin.
     random: Random,
 }
@@ -64,6 +70,8 @@ struct Connection {
 enum End {
     /// Whom it is opened for, and until when.
     Opening(Dialler, Instant),
+    /// The guest's address and port that opens it, and the address that it opens it to.
+    Expected((Ipv4Addr, u16), Ipv4Addr),
     Open {
         host: UnixStream,
         host_done: bool,
@@ -72,15 +80,16 @@ enum End {
 }
 
 impl Stack {
-    pub(super) fn new(seed: u64, now: Instant) -> Self {
+    pub(super) fn new(seed: u64) -> Self {
         let mut device = Queues::default();
         let mut config = Config::new(HardwareAddress::Ethernet(GATEWAY_MAC));
         config.random_seed = seed;
-        let mut interface = Interface::new(config, &mut device, now);
+        let mut interface = Interface::new(config, &mut device, Instant::ZERO);
         interface.update_ip_addrs(|addresses| {
-            // There is room for two; it answers for these alone.
-            for address in [GATEWAY, NAME_SERVER] {
-                let _ = addresses.push(IpCidr::new(address.into(), PREFIX));
+            // There is room for four; it answers for these alone, and no frame for the services of clouds comes here
+            // but where there is one.
+            for (address, prefix) in [(GATEWAY, PREFIX), (NAME_SERVER, PREFIX), (METADATA, 32), (WIRE_SERVER, 32)] {
+                let _ = addresses.push(IpCidr::new(address.into(), prefix));
             }
         });
         Self {
@@ -88,6 +97,7 @@ impl Stack {
             interface,
             sockets: SocketSet::new(Vec::new()),
             connections: Vec::new(),
+            accepted: Vec::new(),
             random: Random::new(seed),
         }
     }
@@ -114,10 +124,7 @@ impl Stack {
         // We know whom the address is given to; a question could be asked once a second only.
         self.take(&frame::behind(Cards { from: card, to: GATEWAY_MAC }, address, GATEWAY));
         self.interface.poll(now, &mut self.device, &mut self.sockets);
-        let buffer = || tcp::SocketBuffer::new(vec![0; WINDOW]);
-        let mut socket = tcp::Socket::new(buffer(), buffer());
-        socket.set_nagle_enabled(false);
-        socket.set_timeout(Some(GONE.into()));
+        let mut socket = new_socket(WINDOW);
         let from = (GATEWAY, self.free_port());
         let opened = socket.connect(self.interface.context(), IpEndpoint::new(address.into(), port), from);
         if let Err(error) = opened {
@@ -128,17 +135,46 @@ impl Stack {
         self.connections.push(Connection { handle, end: End::Opening(dialler, deadline) });
     }
 
+    /// A guest opens a connection to a service of ours: its first segment comes next. There is no backlog that it could
+    /// wait in, so it has a socket of its own, once for however often it is sent.
+    pub(super) fn expect(&mut self, guest: (Ipv4Addr, u16), (address, port): (Ipv4Addr, u16)) {
+        let known = self.connections.iter().any(|one| matches!(one.end, End::Expected(its, _) if its == guest));
+        if known {
+            return;
+        }
+        if self.connections.len() >= MOST {
+            // Of those that were never opened to their end, the oldest makes room: a flood shuts nobody out.
+            let Some(oldest) = self.connections.iter().position(|one| matches!(one.end, End::Expected(..))) else {
+                return;
+            };
+            self.sockets.remove(self.connections.remove(oldest).handle);
+        }
+        let mut socket = new_socket(SMALL_WINDOW);
+        if socket.listen((address, port)).is_ok() {
+            let handle = self.sockets.add(socket);
+            self.connections.push(Connection { handle, end: End::Expected(guest, address) });
+        }
+    }
+
+    /// The connections that guests opened since the last time, each with the address that it was opened to.
+    pub(super) fn accepted(&mut self) -> Vec<(Ipv4Addr, UnixStream)> {
+        std::mem::take(&mut self.accepted)
+    }
+
     /// Moves what can be moved, and says whether anything was.
     pub(super) fn poll(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
         self.interface.poll(now, &mut self.device, &mut self.sockets);
         let mut moved = false;
-        let Self { sockets, connections, .. } = self;
+        let Self { sockets, connections, accepted, .. } = self;
         connections.retain_mut(|connection| {
             let socket = sockets.get_mut::<tcp::Socket<'_>>(connection.handle);
             moved |= connection.advance(socket, now, cx);
+            moved |= connection.accept(socket, accepted);
             let over = match &connection.end {
                 // Whoever dialled has heard.
                 End::Opening(dialler, _) => dialler.is_closed(),
+                // One that never came is taken by the next, which listens no more once it is there.
+                End::Expected(..) => !socket.is_open(),
                 End::Open { .. } => matches!(socket.state(), State::Closed | State::TimeWait),
             };
             if over {
@@ -159,7 +195,7 @@ impl Stack {
     pub(super) fn poll_at(&mut self, now: Instant) -> Option<Instant> {
         let deadlines = self.connections.iter().filter_map(|connection| match connection.end {
             End::Opening(_, deadline) => Some(deadline),
-            End::Open { .. } => None,
+            End::Expected(..) | End::Open { .. } => None,
         });
         deadlines.chain(self.interface.poll_at(now, &self.sockets)).min()
     }
@@ -182,10 +218,19 @@ impl Stack {
     }
 }
 
+fn new_socket(window: usize) -> tcp::Socket<'static> {
+    let buffer = || tcp::SocketBuffer::new(vec![0; window]);
+    let mut socket = tcp::Socket::new(buffer(), buffer());
+    socket.set_nagle_enabled(false);
+    socket.set_timeout(Some(GONE.into()));
+    socket
+}
+
 impl Connection {
     fn advance(&mut self, socket: &mut tcp::Socket<'_>, now: Instant, cx: &mut Context<'_>) -> bool {
         match &mut self.end {
             End::Opening(..) => self.open(socket, now),
+            End::Expected(..) => false,
             End::Open { host, host_done, guest_done } => {
                 let guest = to_host(socket, host, guest_done, cx);
                 let back = to_guest(socket, host, host_done, cx);
@@ -197,6 +242,27 @@ impl Connection {
                 guest.is_ready() || back.is_ready()
             }
         }
+    }
+
+    /// Hands over a connection that a guest opened, as soon as it is open.
+    fn accept(&mut self, socket: &mut tcp::Socket<'_>, accepted: &mut Vec<(Ipv4Addr, UnixStream)>) -> bool {
+        let End::Expected(_, to) = self.end else { return false };
+        if !matches!(socket.state(), State::Established | State::CloseWait) {
+            return false;
+        }
+        let pair = pair().and_then(|(host, service)| {
+            service.set_nonblocking(true)?;
+            Ok((host, UnixStream::from_std(service)?))
+        });
+        match pair {
+            Ok((host, service)) => {
+                accepted.push((to, service));
+                self.end = End::Open { host, host_done: false, guest_done: false };
+            }
+            // The host has no descriptor left for it.
+            Err(_) => socket.abort(),
+        }
+        true
     }
 
     /// Tells whoever dialled what came of it, as soon as something did.

@@ -4,7 +4,6 @@ use std::{
     collections::VecDeque,
     future::Future,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll},
     time::{Duration, Instant},
 };
@@ -18,8 +17,6 @@ use tokio::{
 use super::{
     Order,
     address::{GATEWAY_MAC, card_of},
-    clock::Clock,
-    egress::Egress,
     gateway::Gateway,
     random::Random,
     stack::instant,
@@ -55,17 +52,11 @@ enum Hop {
 }
 
 impl Switch {
-    pub(super) fn new(
-        wires: Vec<Wire>,
-        orders: mpsc::UnboundedReceiver<Order>,
-        seed: u64,
-        clock: Arc<Clock>,
-        egress: Arc<Egress>,
-    ) -> Self {
+    pub(super) fn new(wires: Vec<Wire>, orders: mpsc::UnboundedReceiver<Order>, seed: u64, gateway: Gateway) -> Self {
         let began = Instant::now();
         Self {
             wires: wires.into_iter().map(Some).collect(),
-            gateway: Gateway::new(seed, clock, egress, instant(Duration::ZERO)),
+            gateway,
             orders,
             began,
             timer: Box::pin(sleep_until((began + NEVER).into())),

@@ -15,25 +15,30 @@ use std::{
 use jiff::Timestamp;
 use kverify_checks::{
     network::LAB_NAME,
+    scenarios::Cloud,
     step::{NameServer, Network},
 };
 use simple_dns::{CLASS, Name, Packet, QCLASS, QTYPE, Question, TYPE};
 use smoltcp::{
     iface::{Config, Interface, SocketSet},
+    phy::ChecksumCapabilities,
     socket::tcp,
     wire::{
         ArpOperation, ArpPacket, ArpRepr, EthernetAddress, EthernetFrame, EthernetProtocol, EthernetRepr,
-        HardwareAddress, Icmpv4Packet, IpCidr, Ipv4Packet, UdpPacket,
+        HardwareAddress, Icmpv4Packet, IpCidr, IpProtocol, Ipv4Packet, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber,
+        UdpPacket,
     },
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::cloud::{Instance, METADATA, instance};
 
 use super::{
     Lab,
     address::{GATEWAY, GATEWAY_MAC, NAME_SERVER, card_of, of_machine},
     clock::Clock,
     egress::Egress,
-    frame::{Cards, datagram},
+    frame::{Cards, behind, datagram},
     gateway::Gateway,
     random::Random,
     stack::{Queues, instant},
@@ -121,7 +126,7 @@ fn guest(mut cable: UnixStream, machine: u8, stop: &AtomicBool) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_carries_both_ways_and_ends_when_either_side_does() {
-    let (lab, mut cables) = Lab::open(1, Timestamp::now()).unwrap();
+    let (lab, mut cables) = Lab::open(1, Timestamp::now(), None).unwrap();
     let _echo = echo(cables.remove(0), 0);
     for round in 0..3 {
         let stream = lab.dial(0, 7).await.unwrap();
@@ -145,7 +150,7 @@ async fn a_connection_carries_both_ways_and_ends_when_either_side_does() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_port_that_nobody_listens_on_refuses_at_once() {
-    let (lab, mut cables) = Lab::open(1, Timestamp::now()).unwrap();
+    let (lab, mut cables) = Lab::open(1, Timestamp::now(), None).unwrap();
     let _echo = echo(cables.remove(0), 0);
     let error = lab.dial(0, 8).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ConnectionRefused, "{error}");
@@ -153,7 +158,7 @@ async fn a_port_that_nobody_listens_on_refuses_at_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_guest_that_is_not_there_is_given_up() {
-    let (lab, cables) = Lab::open(1, Timestamp::now()).unwrap();
+    let (lab, cables) = Lab::open(1, Timestamp::now(), None).unwrap();
     let error = lab.dial(0, 7).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TimedOut, "{error}");
     drop(cables);
@@ -162,7 +167,7 @@ async fn a_guest_that_is_not_there_is_given_up() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_are_bounded_and_come_back_when_they_end() {
-    let (lab, _cables) = Lab::open(1, Timestamp::now()).unwrap();
+    let (lab, _cables) = Lab::open(1, Timestamp::now(), None).unwrap();
     let dials: Vec<_> = (0..80).map(|_| lab.dial(0, 7)).collect();
     let answers = futures_util::future::join_all(dials).await;
     let refused = answers
@@ -174,7 +179,7 @@ async fn connections_are_bounded_and_come_back_when_they_end() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn machines_of_one_switch_hear_each_other_and_each_is_dialled_by_its_number() {
-    let (lab, mut cables) = Lab::open(2, Timestamp::now()).unwrap();
+    let (lab, mut cables) = Lab::open(2, Timestamp::now(), None).unwrap();
     let second = echo(cables.remove(1), 1);
     let mut first = UnixStream::from(cables.remove(0));
     assert!(lab.dial(1, 7).await.is_ok());
@@ -219,10 +224,10 @@ struct Bench {
 }
 
 impl Bench {
-    fn new() -> Self {
+    fn new(cloud: Option<Arc<Instance>>) -> Self {
         let egress = Arc::new(Egress::new());
         let clock = Arc::new(Clock::from(Timestamp::UNIX_EPOCH));
-        Self { gateway: Gateway::new(7, clock, Arc::clone(&egress), instant(Duration::ZERO)), egress }
+        Self { gateway: Gateway::new(7, clock, Arc::clone(&egress), cloud), egress }
     }
 
     /// All that a frame is answered with.
@@ -253,7 +258,7 @@ fn question(name: &str) -> Vec<u8> {
 
 #[test]
 fn it_is_behind_its_own_addresses_and_no_others() {
-    let mut bench = Bench::new();
+    let mut bench = Bench::new(None);
     for (address, answers) in
         [(GATEWAY, 1), (NAME_SERVER, 1), (of_machine(0), 0), (of_machine(1), 0), ([9; 4].into(), 0)]
     {
@@ -264,7 +269,7 @@ fn it_is_behind_its_own_addresses_and_no_others() {
 
 #[test]
 fn names_and_time_are_answered_from_where_they_were_asked() {
-    let mut bench = Bench::new();
+    let mut bench = Bench::new(None);
     let answers = bench.say(&to(NAME_SERVER, 53, &question("2.debian.pool.ntp.org")));
     let reply = payload_of(&answers[0]);
     let reply = Packet::parse(&reply).unwrap();
@@ -284,7 +289,7 @@ fn names_and_time_are_answered_from_where_they_were_asked() {
 
 #[test]
 fn the_world_is_noted_and_refused_and_the_link_is_neither() {
-    let mut bench = Bench::new();
+    let mut bench = Bench::new(None);
     let answers = bench.say(&to([203, 0, 113, 7].into(), 443, b"beacon"));
     let packet = Ipv4Packet::new_checked(&answers[0][14..]).unwrap();
     assert_eq!(Icmpv4Packet::new_checked(packet.payload()).unwrap().msg_code(), 13);
@@ -297,9 +302,86 @@ fn the_world_is_noted_and_refused_and_the_link_is_neither() {
     assert_eq!(tried, ["203.0.113.7", "162.159.200.1"]);
 }
 
+/// The first segment of a connection.
+fn syn(to: Ipv4Addr, port: u16, from: u16) -> Vec<u8> {
+    let segment = TcpRepr {
+        src_port: from,
+        dst_port: port,
+        control: TcpControl::Syn,
+        seq_number: TcpSeqNumber(7),
+        ack_number: None,
+        window_len: 1024,
+        window_scale: None,
+        max_seg_size: Some(1460),
+        sack_permitted: false,
+        sack_ranges: [None; 3],
+        timestamp: None,
+        payload: &[],
+    };
+    // As a datagram of the same length, whose payload is written over.
+    let mut frame = datagram(CARDS, SocketAddrV4::new(of_machine(0), 0), SocketAddrV4::new(to, 0), &[0; 16]);
+    let mut packet = Ipv4Packet::new_unchecked(&mut frame[14..]);
+    packet.set_next_header(IpProtocol::Tcp);
+    packet.fill_checksum();
+    let (from, to) = (of_machine(0).into(), to.into());
+    segment.emit(&mut TcpPacket::new_unchecked(packet.payload_mut()), &from, &to, &ChecksumCapabilities::default());
+    frame
+}
+
+/// What a frame of TCP says: its flags SYN, ACK and RST.
+fn flags(frame: &[u8]) -> Option<(bool, bool, bool)> {
+    let packet = Ipv4Packet::new_checked(&frame[14..]).ok()?;
+    let segment = TcpPacket::new_checked(packet.payload()).ok().filter(|_| packet.next_header() == IpProtocol::Tcp)?;
+    Some((segment.syn(), segment.ack(), segment.rst()))
+}
+
+#[test]
+fn no_address_of_the_host_is_reached() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let mut bench = Bench::new(None);
+    bench.say(&frame_behind());
+    let mut tried = 0;
+    for host in [[127, 0, 0, 1], [10, 0, 2, 2], [10, 0, 2, 3], [169, 254, 169, 254], [169, 254, 1, 1], [192, 168, 0, 1]]
+    {
+        for port in (0..166).map(|number| if number == 0 { port } else { number * 389 }) {
+            let answers = bench.say(&syn(host.into(), port, 40_000));
+            // Its own addresses reset it; what is beyond is unreachable. Nothing is opened.
+            let opened = answers.iter().filter_map(|answer| flags(answer)).any(|(syn, ..)| syn);
+            assert!(!opened && answers.len() == 1, "{host:?}:{port}: {answers:?}");
+            tried += 1;
+        }
+    }
+    assert_eq!(tried, 996);
+    assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock, "nobody came");
+}
+
+#[test]
+fn a_service_of_a_cloud_is_there_for_its_own_machine_and_no_flood_shuts_it() {
+    let mut bench = Bench::new(Some(Arc::new(instance(Cloud::Ec2))));
+    // It is told who has the guest's address: to ask would take it its second.
+    bench.say(&frame_behind());
+    for port in 10_000..20_000 {
+        bench.say(&syn(METADATA, 80, port));
+    }
+    let answers = bench.say(&syn(METADATA, 80, 9));
+    assert!(answers.iter().any(|answer| flags(answer) == Some((true, true, false))), "{answers:?}");
+    let again = bench.say(&syn(METADATA, 80, 9));
+    assert!(again.iter().all(|answer| flags(answer) != Some((false, true, true))), "no second socket: {again:?}");
+    assert!(bench.egress.so_far().tried.is_empty(), "it is the cloud's own");
+    let mut other = Bench::new(Some(Arc::new(instance(Cloud::ConfigDrive))));
+    other.say(&syn(METADATA, 80, 9));
+    assert_eq!(other.egress.so_far().tried.len(), 1, "there is none on a cloud without");
+}
+
+fn frame_behind() -> Vec<u8> {
+    behind(CARDS, of_machine(0), GATEWAY)
+}
+
 #[test]
 fn a_network_at_fault_leaves_out_what_it_is_told_to() {
-    let mut bench = Bench::new();
+    let mut bench = Bench::new(None);
     bench.gateway.network = Network { dhcp: false, time: false, names: NameServer::Silent, ..Network::default() };
     assert!(bench.say(&to(NAME_SERVER, 53, &question(LAB_NAME))).is_empty());
     assert!(bench.say(&to(GATEWAY, 123, &[0x23; 48])).is_empty());
@@ -311,7 +393,7 @@ fn a_network_at_fault_leaves_out_what_it_is_told_to() {
 
 #[test]
 fn no_frame_breaks_it() {
-    let mut bench = Bench::new();
+    let mut bench = Bench::new(None);
     let mut random = Random::new(3);
     let whole = [
         to(NAME_SERVER, 53, &question(LAB_NAME)),

@@ -93,6 +93,8 @@ pub(crate) struct Parts<'a> {
     pub(crate) reset_ends: bool,
     /// Where its memory is; what can be captured, or was, also has a port for a root shell, on [`PORT_FD`].
     pub(crate) memory: Memory,
+    /// What its firmware says of it, each as QEMU's `-smbios` is told it.
+    pub(crate) smbios: Vec<String>,
     /// A kernel that it is started with, by a BIOS and not by the firmware; its port is the second serial one.
     pub(super) kernel: Option<Booted>,
 }
@@ -120,6 +122,9 @@ pub(crate) fn argv(spec: &Spec, accel: Accel, parts: &Parts<'_>) -> Vec<String> 
     args.pair("-action", format!("reboot={reset},shutdown=pause,panic=pause"));
     args.pair("-chardev", "stdio,id=qmp,signal=off").pair("-mon", "chardev=qmp,mode=control");
     args.pair("-chardev", format!("file,id=console,path={}", parts.console)).pair("-serial", "chardev:console");
+    for table in &parts.smbios {
+        args.pair("-smbios", table);
+    }
     if parts.has_port() {
         args.pair("-chardev", format!("socket,id=port,fd={PORT_FD}"));
     }

@@ -58,6 +58,7 @@ impl Held {
             network: self.network(),
             reset_ends: false,
             memory,
+            smbios: Vec::new(),
             kernel: None,
         })
     }

@@ -128,7 +128,7 @@ impl Off {
             // A panic of its kernel ends in a reset, and nothing is served by another try.
             parts.reset_ends = true;
         }
-        let (lab, cable) = lab_of(&spec, parts.network, switched_on(&spec))?;
+        let (lab, cable) = lab_of(&spec, parts.network, switched_on(&spec), None)?;
         let running = launch(&spec, accel.0, parts, cable).await?;
         Machine::assemble(running, &spec, accel, held, lab).await
     }

@@ -243,7 +243,7 @@ impl Snapshot {
             Memory::Streamed
         };
         let Some(parts) = held.parts(&firmware, memory) else { unreachable!("a fork has a disk of its own") };
-        let (lab, cable) = lab_of(&kept.spec, kept.network, kept.clock)?;
+        let (lab, cable) = lab_of(&kept.spec, kept.network, kept.clock, None)?;
         if let Some(lab) = &lab {
             lab.clock().stop();
         }

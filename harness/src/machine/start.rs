@@ -26,6 +26,7 @@ use super::{
     spec::{Accel, AccelChoice, Network, Spec},
 };
 use crate::{
+    cloud::Instance,
     image::{Image, Overlay, Unnamed, UnnamedError},
     lab::Lab,
 };
@@ -45,6 +46,8 @@ pub struct Media<'a> {
     pub kernel: Option<&'a Kernel>,
     /// Whether there is a network card.
     pub network: bool,
+    /// What it is to a cloud, where it is on one.
+    pub(crate) cloud: Option<Arc<Instance>>,
     /// Whether a reset by the guest ends the machine.
     pub reset_ends: bool,
     /// The folder for files without names: overlays, firmware variables, volumes.
@@ -177,6 +180,7 @@ async fn start(spec: &Spec, media: &Media<'_>, accel: Accel, accel_why: String) 
         network: media.network,
         reset_ends: media.reset_ends,
         memory: Memory::Own,
+        smbios: media.cloud.as_ref().map(|cloud| cloud.smbios()).unwrap_or_default(),
         kernel: media.kernel.map(Kernel::booted),
     };
     let held = match &media.disk {
@@ -192,7 +196,8 @@ async fn start(spec: &Spec, media: &Media<'_>, accel: Accel, accel_why: String) 
             parts.disk.overlay = path_of(overlay.file());
             (parts.disk.below, parts.disk.durable) = (vec![layer(image)], false);
             let mut memory = None;
-            if media.kernel.is_none() {
+            // What a cloud says of a machine is not captured.
+            if media.kernel.is_none() && media.cloud.is_none() {
                 let shared = Memfd::create("guest-memory", spec.memory_mib << 20).map_err(StartError::Memory)?;
                 parts.memory = Memory::Shared(shared.path());
                 memory = Some(shared);
@@ -201,7 +206,7 @@ async fn start(spec: &Spec, media: &Media<'_>, accel: Accel, accel_why: String) 
             Held::Cold(Box::new(Cold { image, overlay, vars, volumes, memory, network: media.network, scratch }))
         }
     };
-    let (lab, cable) = lab_of(spec, parts.network, switched_on(spec))?;
+    let (lab, cable) = lab_of(spec, parts.network, switched_on(spec), media.cloud.clone())?;
     let running = launch(spec, accel, parts, cable).await?;
     Machine::assemble(running, spec, (accel, accel_why), held, lab).await
 }
@@ -217,11 +222,12 @@ pub(super) fn lab_of(
     spec: &Spec,
     network: bool,
     clock: Timestamp,
+    cloud: Option<Arc<Instance>>,
 ) -> Result<(Option<Lab>, Option<OwnedFd>), StartError> {
     if !network || spec.network != Network::Lab {
         return Ok((None, None));
     }
-    let (lab, mut cables) = Lab::open(1, clock).map_err(StartError::Network)?;
+    let (lab, mut cables) = Lab::open(1, clock, cloud).map_err(StartError::Network)?;
     Ok((Some(lab), cables.pop()))
 }
 

@@ -67,6 +67,9 @@ pub struct Chosen {
     pub chosen_by: ChosenBy,
     /// SHA-256 of its merged values.
     pub digest: String,
+    /// SHA-256 of the advisory file that packages were compared with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub advisories: Option<String>,
 }
 
 /// Who chose the expectation.

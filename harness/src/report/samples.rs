@@ -106,6 +106,7 @@ fn report(outcomes: Vec<Outcome>) -> Report {
             name: "debian-13-server".to_owned(),
             chosen_by: ChosenBy::Guest,
             digest: "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08".to_owned(),
+            advisories: None,
         },
         check_set: "sha256:60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752".to_owned(),
         machines: vec![MachineRecord {

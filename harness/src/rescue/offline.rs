@@ -78,6 +78,7 @@ impl Offline {
             cdrom: None,
             kernel: Some(&kernel),
             network: false,
+            cloud: None,
             reset_ends: true,
             scratch,
         };

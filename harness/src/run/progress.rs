@@ -40,6 +40,11 @@ pub enum Progress {
         /// `quick` or `deep`.
         what: &'static str,
     },
+    /// The machine is left alone for a while, and what it sends is watched.
+    Soaking {
+        /// For how long.
+        time: Duration,
+    },
     /// The machine was captured.
     Captured {
         /// Time that it took.

@@ -6,14 +6,14 @@ use kverify_checks::{
     Exit, Outcome, Status,
     expect::Resolved,
     outcome::Evidence,
-    scenarios::{self, Bus, Scenario},
+    scenarios::{self, Bus, Cloud, Scenario},
 };
 
 use super::{
     Ahead, Progress,
     actor::{Actor, Setting, Trouble},
     boot::boot,
-    reach::Reached,
+    reach::{ReachError, Reached},
     way_in::WayIn,
 };
 use crate::{
@@ -38,7 +38,9 @@ pub(super) struct Stage<'a> {
 impl Stage<'_> {
     /// The captured machine, where a scenario goes on from it.
     fn fork(&self, scenario: &Scenario) -> Option<&Snapshot> {
-        self.snapshot.as_ref().filter(|_| scenario.bus.is_none_or(|bus| bus == self.spec.bus))
+        self.snapshot
+            .as_ref()
+            .filter(|_| scenario.cloud.is_none() && scenario.bus.is_none_or(|bus| bus == self.spec.bus))
     }
 
     /// The forks for these scenarios, the next made while one is played.
@@ -62,14 +64,29 @@ impl Stage<'_> {
         record.carrier = if fork.is_some() { Carrier::Port } else { Carrier::Ssh };
         record.boot = fork.map_or_else(|| "cold".to_owned(), |fork| format!("{FORK_OF}{}", fork.at()));
         outcome.machine = Some(record.id.clone());
+        let cloud = scenario.cloud.map(WayIn::on).transpose();
+        let way_in = match &cloud {
+            Ok(cloud) => cloud.as_ref().unwrap_or(self.way_in),
+            Err(error) => {
+                return (
+                    ended(outcome, &scenario.about, "at its beginning", Trouble::Error(error.to_string())),
+                    record,
+                );
+            }
+        };
         let begun = Instant::now();
         let machine = match ahead.filter(|_| fork.is_some()) {
             Some(ahead) => ahead.take().await.map_err(Trouble::Error),
-            None => self.cold(scenario.bus.unwrap_or(self.spec.bus)).await,
+            None => self.cold(scenario.bus.unwrap_or(self.spec.bus), way_in).await,
         };
         record.timings.login = Some(begun.elapsed().as_secs_f64());
         outcome.evidence.push(Evidence {
-            from: fork.map_or_else(|| scenario.bus.map_or("cold boot".to_owned(), cold_boot_on), |_| "fork".to_owned()),
+            from: match (fork, scenario.cloud, scenario.bus) {
+                (Some(_), ..) => "fork".to_owned(),
+                (None, Some(cloud), _) => format!("cold boot on {}", name_of(cloud)),
+                (None, None, Some(bus)) => cold_boot_on(bus),
+                (None, None, None) => "cold boot".to_owned(),
+            },
             exit: Exit::Code(i32::from(machine.is_err())),
             seconds: begun.elapsed().as_secs_f64(),
             stdout: String::new(),
@@ -77,14 +94,20 @@ impl Stage<'_> {
             cut: false,
         });
         let outcome = match machine {
-            Ok((machine, session)) => self.steps(scenario, outcome, machine, session).await,
+            Ok(machine) => self.steps(scenario, way_in, outcome, machine).await,
             Err(trouble) => ended(outcome, &scenario.about, "at its beginning", trouble),
         };
         (outcome, record)
     }
 
-    async fn steps(&self, scenario: &Scenario, mut outcome: Outcome, machine: Machine, session: Session) -> Outcome {
-        let setting = Setting { way_in: self.way_in, resolved: self.resolved, progress: self.progress };
+    async fn steps(
+        &self,
+        scenario: &Scenario,
+        way_in: &WayIn,
+        mut outcome: Outcome,
+        (machine, session): (Machine, Session),
+    ) -> Outcome {
+        let setting = Setting { way_in, resolved: self.resolved, progress: self.progress };
         let mut actor = Actor::new(setting, machine, session);
         for (index, step) in scenario.steps.iter().enumerate() {
             let (evidence, done) = actor.act(step).await;
@@ -100,15 +123,30 @@ impl Stage<'_> {
         outcome
     }
 
-    async fn cold(&self, bus: Bus) -> Result<(Machine, Session), Trouble> {
+    async fn cold(&self, bus: Bus, way_in: &WayIn) -> Result<(Machine, Session), Trouble> {
         let spec = Spec { bus, ..self.spec.clone() };
-        let booted = boot(self.image, &spec, self.way_in, self.scratch, self.progress).await;
+        let booted = boot(self.image, &spec, way_in, self.scratch, self.progress).await;
         match booted {
             Ok((machine, Ok(Reached::Settled(arrival)))) => Ok((machine, arrival.session)),
             Ok((machine, Ok(Reached::Ended(end)))) => Err(Trouble::Fail(with_last_words(end, &machine))),
+            // What a cloud brings is the image's to take.
+            Ok((machine, Err(error @ ReachError::NoWayIn(_)))) if way_in.cloud().is_some() => {
+                Err(Trouble::Fail(with_last_words(error, &machine)))
+            }
             Ok((machine, Err(error))) => Err(Trouble::Error(with_last_words(error, &machine))),
             Err(error) => Err(Trouble::Error(format!("no machine: {error}"))),
         }
+    }
+}
+
+fn name_of(cloud: Cloud) -> &'static str {
+    match cloud {
+        Cloud::NoCloud => "NoCloud",
+        Cloud::ConfigDrive => "a config drive",
+        Cloud::Ec2 => "Amazon EC2",
+        Cloud::Gce => "Google Compute Engine",
+        Cloud::Azure => "Microsoft Azure",
+        Cloud::OpenStack => "OpenStack",
     }
 }
 

@@ -1,6 +1,11 @@
 //! One image, from opening it to its report.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Instant};
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use jiff::Timestamp;
 use kverify_checks::{
@@ -12,7 +17,8 @@ use kverify_checks::{
 use tokio::task::spawn_blocking;
 
 use super::{
-    Filter, Progress,
+    AdvisedError, Filter, Progress,
+    advised::{Advised, join},
     ask::ask,
     begun::{Begun, State},
     choose::{expectation, given},
@@ -57,6 +63,10 @@ pub struct Request {
     pub warm: bool,
     /// The scenarios that are played.
     pub scenarios: Vec<Scenario>,
+    /// The file of known vulnerabilities that packages are compared with.
+    pub advisories: Option<PathBuf>,
+    /// For how long the machine is left alone once it was asked, while what it wants of the world is watched.
+    pub soak: Duration,
     /// The failures that are borne.
     pub waivers: Waivers,
     /// The folder for files without names.
@@ -76,6 +86,8 @@ impl Request {
             sealed: None,
             warm: false,
             scenarios: Vec::new(),
+            advisories: None,
+            soak: Duration::ZERO,
             waivers: Waivers::default(),
             scratch,
         }
@@ -108,6 +120,9 @@ pub enum RunError {
     /// The expectation cannot be read.
     #[error(transparent)]
     Expect(#[from] ExpectError),
+    /// The advisory file is of no use.
+    #[error(transparent)]
+    Advised(#[from] AdvisedError),
     /// The caller's expectation file cannot be read.
     #[error(transparent)]
     Sheet(#[from] SheetError),
@@ -144,7 +159,9 @@ pub enum RunError {
 pub async fn verify(request: &Request, progress: &(dyn Fn(Progress) + Sync)) -> Result<Run, RunError> {
     let started = Timestamp::now();
     let mut book = book::built_in();
-    let named = given(&mut book, request.expect.as_deref())?;
+    let mut named = given(&mut book, request.expect.as_deref())?;
+    let advised = request.advisories.as_deref().map(Advised::read).transpose()?;
+    join(advised.as_ref(), named.as_mut())?;
     let image = Arc::new(Image::open(&request.image)?);
     let mut hashing = Hashing::begin(&image);
     let offline = Arc::clone(&image);
@@ -152,7 +169,8 @@ pub async fn verify(request: &Request, progress: &(dyn Fn(Progress) + Sync)) -> 
     let way_in = way_in(request)?;
     let warm = warm(request, &mut hashing, &way_in).await?;
     let begun = begin(request, &image, way_in, warm.as_ref(), progress).await?;
-    let (resolved, chosen_by) = expectation(&book, named, &begun.name)?;
+    let (mut resolved, chosen_by) = expectation(&book, named, &begun.name)?;
+    join(advised.as_ref(), Some(&mut resolved))?;
     let plan = plan(request, &resolved);
     let mut answers = Answers::of(&begun.record.id);
     answers.extend(offline.await.map_err(host)?);
@@ -175,6 +193,7 @@ pub async fn verify(request: &Request, progress: &(dyn Fn(Progress) + Sync)) -> 
         State::Settled(session, captured) => {
             let begun = Instant::now();
             ask(&session, &machine, plan.machine_probes(), "quick", &mut answers, progress).await?;
+            soak(&machine, request.soak, progress).await?;
             console = said(&machine);
             answers.extend([observed::console_of(&console)]);
             answers.extend(observed::network(&machine, &mut record.egress).await);
@@ -228,7 +247,7 @@ pub async fn verify(request: &Request, progress: &(dyn Fn(Progress) + Sync)) -> 
     let report = Report {
         kverify: env!("CARGO_PKG_VERSION").to_owned(),
         subject,
-        expectation: chosen(&resolved, chosen_by),
+        expectation: chosen(&resolved, chosen_by, advised),
         check_set: check_set(),
         machines: [vec![record], forks].concat(),
         waivers,
@@ -239,6 +258,18 @@ pub async fn verify(request: &Request, progress: &(dyn Fn(Progress) + Sync)) -> 
         finished,
     };
     Ok(Run { report, console, answers: answers.by_check(plan.checks.iter()), sbom, screenshot })
+}
+
+/// Leaves the machine alone for a while.
+async fn soak(machine: &Machine, time: Duration, progress: &(dyn Fn(Progress) + Sync)) -> Result<(), RunError> {
+    if time.is_zero() {
+        return Ok(());
+    }
+    progress(Progress::Soaking { time });
+    tokio::select! {
+        () = tokio::time::sleep(time) => Ok(()),
+        end = machine.over() => Err(RunError::Host(format!("the machine ended while it was watched: {}", end?))),
+    }
 }
 
 /// The caller's account or a seed; one that gives the machine a name, where it is to differ from another.
@@ -274,8 +305,13 @@ fn subject(image: &Image, digest: Digest) -> Subject {
     }
 }
 
-fn chosen(resolved: &Resolved, chosen_by: ChosenBy) -> Chosen {
-    Chosen { name: resolved.name.clone(), chosen_by, digest: expectation_digest(&resolved.expectation) }
+fn chosen(resolved: &Resolved, chosen_by: ChosenBy, advised: Option<Advised>) -> Chosen {
+    Chosen {
+        name: resolved.name.clone(),
+        chosen_by,
+        digest: expectation_digest(&resolved.expectation),
+        advisories: advised.map(|advised| advised.digest),
+    }
 }
 
 /// Forks a machine that was kept under this key, or boots one.

@@ -1,9 +1,14 @@
 //! The way into a machine: the caller's account, or a user and a key made for this run and brought by a seed.
 
+use std::sync::Arc;
+
+use kverify_checks::scenarios::Cloud;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    cloud::Instance,
     image::{Seed, SeedError},
+    lab::{card_of, of_machine},
     session::{Credential, RunKey, nonce},
 };
 
@@ -12,11 +17,16 @@ use super::RunError;
 /// The user that the seed makes.
 const SEED_USER: &str = "kverify";
 
+/// The folder in which a machine on a cloud finds what that cloud was told of it.
+const TOLD: &str = "/run/kverify-cloud";
+
 /// How a machine is entered.
 pub(crate) struct WayIn {
     pub(crate) credential: Credential,
     /// What the seed brings, where there is a seed.
     seed: Option<SeedText>,
+    /// The cloud that brings the account instead.
+    cloud: Option<Arc<Instance>>,
 }
 
 /// What a seed brings, and the key that it lets in. Whoever has it enters a throw-away machine.
@@ -35,9 +45,33 @@ impl WayIn {
     /// The caller's account, or else a seed.
     pub(crate) fn new(own: Option<Credential>) -> Result<Self, RunError> {
         if let Some(credential) = own {
-            return Ok(Self { credential, seed: None });
+            return Ok(Self { credential, seed: None, cloud: None });
         }
         Self::seeding(None)
+    }
+
+    /// What a cloud hands to a machine.
+    pub(crate) fn on(cloud: Cloud) -> Result<Self, RunError> {
+        let failed = |error: &dyn std::fmt::Display| RunError::Key(error.to_string());
+        let (ours, given) = (RunKey::generate().map_err(|e| failed(&e))?, RunKey::generate().map_err(|e| failed(&e))?);
+        let nonce = nonce().map_err(|error| failed(&error))?;
+        let hostname = format!("kverify-{:08x}", nonce >> 96);
+        let key = given.public.trim().to_owned();
+        let user_data = format!(
+            "{}  - default\nwrite_files:\n  - path: {TOLD}/hostname\n    content: {hostname}\n  - path: {TOLD}/key\n    \
+             content: {key}\n",
+            user_data(&ours.public)
+        );
+        let mac = card_of(0).map(|byte| format!("{byte:02x}")).join(":");
+        let nonce = format!("{nonce:032x}");
+        let instance = Instance { cloud, nonce, hostname, key, user_data, mac, address: of_machine(0) };
+        let credential = Credential::Key { user: SEED_USER.to_owned(), pem: ours.private };
+        Ok(Self { credential, seed: None, cloud: Some(Arc::new(instance)) })
+    }
+
+    /// What the machine is to its cloud, where it is on one.
+    pub(crate) fn cloud(&self) -> Option<Arc<Instance>> {
+        self.cloud.clone()
     }
 
     /// A seed that gives the machine a name of its own.
@@ -61,7 +95,7 @@ impl WayIn {
     /// The way in that this seed made.
     pub(crate) fn seeded_by(seed: SeedText) -> Self {
         let credential = Credential::Key { user: SEED_USER.to_owned(), pem: seed.private_key.clone() };
-        Self { credential, seed: Some(seed) }
+        Self { credential, seed: Some(seed), cloud: None }
     }
 
     /// The seed, where there is one.
@@ -74,9 +108,9 @@ impl WayIn {
         self.seed.as_ref()?.hostname.as_deref()
     }
 
-    /// Whether a seed brings the account.
+    /// Whether a seed, or what stands for one, brings the account.
     pub(crate) fn seeded(&self) -> bool {
-        self.seed.is_some()
+        self.seed.is_some() || self.cloud.is_some()
     }
 
     /// The account that the seed makes, and what else it writes that is nowhere but in this run: its key, its name.
@@ -89,6 +123,9 @@ impl WayIn {
 
     /// The volumes that the machine is given for it.
     pub(crate) fn volumes(&self) -> Result<Vec<Vec<u8>>, SeedError> {
+        if let Some(cloud) = &self.cloud {
+            return cloud.volumes();
+        }
         let Some(seed) = &self.seed else { return Ok(Vec::new()) };
         let volume = Seed::new(Seed::CLOUD_INIT)
             .file("meta-data", seed.meta_data.as_bytes())

@@ -28,6 +28,26 @@ fn an_expectation_that_is_not_there() {
 }
 
 #[test]
+fn advisories_that_nothing_is_compared_with() {
+    told("--advisories none.json", "advisories none.json: No such file or directory (os error 2)");
+    let why =
+        "not a record of OSV and not the export of Debian's tracker: EOF while parsing a value at line 1 column 0";
+    told("--advisories /dev/null", &format!("advisories /dev/null: {why}"));
+}
+
+#[test]
+fn times_and_clouds_that_there_are_not() {
+    for (line, why) in [
+        ("--soak 10", "write it as 90s, 10m or 1h30m"),
+        ("--cloud ec3", "no cloud is called `ec3`; there are all, azure"),
+    ] {
+        let said = Place::new().kverify(&format!("no-such.qcow2 {line}")).said();
+        said.exits(2);
+        assert!(said.stderr.contains(why), "{said}");
+    }
+}
+
+#[test]
 fn an_account_without_a_credential() {
     told("--ssh-user root", "--ssh-user needs --ssh-key, --ssh-password-env or --ssh-password-file");
     told("--ssh-user root --ssh-key none", "none: No such file or directory (os error 2)");
