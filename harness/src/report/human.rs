@@ -205,6 +205,9 @@ impl Page<'_> {
         };
         let sheet = format!("{}, {chosen}", plain::line(&report.expectation.name, 200));
         self.hanging(2, 7, Ink::Faint, "sheet", &sheet);
+        if let Some(advisories) = &report.expectation.advisories {
+            self.hanging(2, 7, Ink::Faint, "advised", &plain::line(advisories, 200));
+        }
     }
 }
 
