@@ -21,6 +21,7 @@ mod tests;
 mod wire;
 
 use std::{
+    collections::BTreeMap,
     io,
     net::Ipv4Addr,
     os::{fd::OwnedFd, unix::net::UnixStream},
@@ -33,11 +34,13 @@ use kverify_checks::{
     network::{EgressRecord, LAB_NAME},
     step::Network,
 };
+use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
 pub(crate) use address::{card_of, of_machine};
 
 use clock::Clock;
+use dns::Names;
 use egress::Egress;
 use gateway::Gateway;
 use stack::Dialler;
@@ -56,27 +59,45 @@ pub(crate) struct Lab {
     egress: Arc<Egress>,
 }
 
+/// What a machine that goes on from a captured one remembers of the network around that.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Origin {
+    /// What its clock says.
+    clock: Timestamp,
+    /// The addresses that it was given for names, and may use without asking again.
+    names: BTreeMap<String, Ipv4Addr>,
+}
+
+impl Origin {
+    /// A machine that is switched on, with its clock at `clock`.
+    pub(crate) fn at(clock: Timestamp) -> Self {
+        Self { clock, names: BTreeMap::new() }
+    }
+}
+
 /// What a lab is told.
 enum Order {
     Dial { machine: u8, port: u16, limit: Duration, dialler: Dialler },
     Be(Network),
     AddressOf(String, oneshot::Sender<Option<Ipv4Addr>>),
+    Names(oneshot::Sender<BTreeMap<String, Ipv4Addr>>),
 }
 
 impl Lab {
-    /// A network for so many machines, whose clocks say `clock`, on the cloud of `instance` if on any; and QEMU's end of
-    /// each cable.
+    /// A network for so many machines, on the cloud of `instance` if on any; and QEMU's end of each cable.
     pub(crate) fn open(
         machines: u8,
-        clock: Timestamp,
+        origin: Origin,
         instance: Option<Arc<Instance>>,
     ) -> io::Result<(Self, Vec<OwnedFd>)> {
         let pairs = (0..machines).map(|_| Wire::pair()).collect::<io::Result<Vec<_>>>()?;
         let (wires, ends) = pairs.into_iter().unzip();
         let (orders, receiver) = mpsc::unbounded_channel();
-        let (clock, egress) = (Arc::new(Clock::from(clock)), Arc::new(Egress::new()));
+        let (clock, egress) = (Arc::new(Clock::from(origin.clock)), Arc::new(Egress::new()));
         let seed = u64::try_from(nonce()? >> 64).unwrap_or_default();
-        let gateway = Gateway::new(seed, Arc::clone(&clock), Arc::clone(&egress), instance);
+        let names = Names::new(seed, origin.names, instance.clone());
+        let gateway = Gateway::new(seed, names, Arc::clone(&clock), Arc::clone(&egress), instance);
         tokio::spawn(Switch::new(wires, receiver, seed, gateway));
         Ok((Self { orders, clock, egress }, ends))
     }
@@ -98,6 +119,14 @@ impl Lab {
         let (sender, answer) = oneshot::channel();
         self.tell(Order::AddressOf(LAB_NAME.to_owned(), sender))?;
         answer.await.ok().flatten().ok_or_else(gone)
+    }
+
+    /// What a machine remembers of it that goes on from here in another.
+    pub(crate) async fn origin(&self) -> io::Result<Origin> {
+        let (sender, names) = oneshot::channel();
+        self.tell(Order::Names(sender))?;
+        let names = names.await.map_err(|_| gone())?;
+        Ok(Origin { clock: self.clock.now(), names })
     }
 
     /// The time that it tells.

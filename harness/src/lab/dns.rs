@@ -43,12 +43,18 @@ pub(super) struct Answer {
 }
 
 impl Names {
-    /// A name server whose addresses depend on `seed`.
-    pub(super) fn new(seed: u64, cloud: Option<Arc<Instance>>) -> Self {
+    /// A name server whose addresses depend on `seed`, but for those that were given before.
+    pub(super) fn new(seed: u64, given: BTreeMap<String, Ipv4Addr>, cloud: Option<Arc<Instance>>) -> Self {
         let [high, low, ..] = seed.to_be_bytes();
         // 198.18.0.0/15, in steps of as many as there may be.
         let base = u32::from(Ipv4Addr::new(198, 18 + (high & 1), low, 0));
-        Self { served: BTreeMap::new(), base, cloud }
+        Self { served: given, base, cloud }
+    }
+
+    /// The names that were asked, with their addresses, but for the one that is known by its address.
+    pub(super) fn given(&self) -> BTreeMap<String, Ipv4Addr> {
+        let others = self.served.iter().filter(|(name, _)| *name != LAB_NAME);
+        others.map(|(name, address)| (name.clone(), *address)).collect()
     }
 
     /// The address of a name that is served.
@@ -119,6 +125,8 @@ fn is_time_server(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use kverify_checks::network::LAB_NAME;
     use simple_dns::{
         CLASS, Name, Packet, QCLASS, QTYPE, Question, RCODE, TYPE,
@@ -141,7 +149,8 @@ mod tests {
 
     #[test]
     fn a_name_of_the_lab_has_an_address_that_other_labs_do_not_give() {
-        let (mut one, mut other) = (Names::new(1 << 48, None), Names::new(2 << 48, None));
+        let (mut one, mut other) =
+            (Names::new(1 << 48, BTreeMap::new(), None), Names::new(2 << 48, BTreeMap::new(), None));
         let answer = one.answer(&question("Answers.KVerify.test", TYPE::A), NameServer::Well).unwrap();
         assert_eq!((answer.name.as_str(), answer.kind.as_str()), (LAB_NAME, "A"));
         let reply = Packet::parse(&answer.message).unwrap();
@@ -154,15 +163,16 @@ mod tests {
 
     #[test]
     fn a_name_without_such_a_record_is_there_all_the_same() {
-        let answer =
-            Names::new(0, None).answer(&question("2.debian.pool.ntp.org", TYPE::AAAA), NameServer::Well).unwrap();
+        let answer = Names::new(0, BTreeMap::new(), None)
+            .answer(&question("2.debian.pool.ntp.org", TYPE::AAAA), NameServer::Well)
+            .unwrap();
         let reply = Packet::parse(&answer.message).unwrap();
         assert_eq!((reply.rcode(), reply.answers.len()), (RCODE::NoError, 0));
     }
 
     #[test]
     fn other_names_are_not_there() {
-        let mut names = Names::new(0, None);
+        let mut names = Names::new(0, BTreeMap::new(), None);
         for name in ["updates.example.com", "evilpool.ntp.org.example", "notpool.ntp.org.", "xpool.ntp.org"] {
             let answer = names.answer(&question(name, TYPE::A), NameServer::Well).unwrap();
             assert_eq!(Packet::parse(&answer.message).unwrap().rcode(), RCODE::NameError, "{name}");
@@ -171,7 +181,7 @@ mod tests {
 
     #[test]
     fn each_name_is_known_by_its_address() {
-        let mut names = Names::new(0x01ff << 48, None);
+        let mut names = Names::new(0x01ff << 48, BTreeMap::new(), None);
         let first = names.address("0.debian.pool.ntp.org").unwrap();
         let second = names.address("1.debian.pool.ntp.org").unwrap();
         assert_ne!(first, second);
@@ -183,7 +193,7 @@ mod tests {
 
     #[test]
     fn servers_are_what_they_are_called() {
-        let mut names = Names::new(0, None);
+        let mut names = Names::new(0, BTreeMap::new(), None);
         let mut rcode = |server| {
             let answer = names.answer(&question(LAB_NAME, TYPE::A), server).unwrap();
             (!answer.message.is_empty()).then(|| Packet::parse(&answer.message).unwrap().rcode())
@@ -196,7 +206,7 @@ mod tests {
 
     #[test]
     fn what_is_no_question_is_not_answered() {
-        let mut names = Names::new(0, None);
+        let mut names = Names::new(0, BTreeMap::new(), None);
         let whole = question(LAB_NAME, TYPE::A);
         for length in 0..whole.len() {
             let _ = names.answer(&whole[..length], NameServer::Well);

@@ -2,6 +2,7 @@
 //! that each answer can be had from a frame alone.
 
 use std::{
+    collections::BTreeMap,
     net::{IpAddr, Ipv4Addr, SocketAddrV4},
     sync::Arc,
     task::Context,
@@ -40,14 +41,25 @@ pub(super) struct Gateway {
 }
 
 impl Gateway {
-    pub(super) fn new(seed: u64, clock: Arc<Clock>, egress: Arc<Egress>, cloud: Option<Arc<Instance>>) -> Self {
-        let (network, names) = (Network::default(), Names::new(seed, cloud.clone()));
+    pub(super) fn new(
+        seed: u64,
+        names: Names,
+        clock: Arc<Clock>,
+        egress: Arc<Egress>,
+        cloud: Option<Arc<Instance>>,
+    ) -> Self {
+        let network = Network::default();
         Self { network, names, clock, egress, stack: Stack::new(seed), cloud }
     }
 
     /// The address of a name, where the lab serves it.
     pub(super) fn address_of(&mut self, name: &str) -> Option<Ipv4Addr> {
         self.names.address(name)
+    }
+
+    /// The addresses that were given for names, but for the one that no other network may know.
+    pub(super) fn names(&self) -> BTreeMap<String, Ipv4Addr> {
+        self.names.given()
     }
 
     /// Opens a connection to a machine.

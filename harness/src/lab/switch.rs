@@ -79,6 +79,7 @@ impl Switch {
                     self.gateway.dial(machine, port, dialler, (now, now + limit.into()));
                 }
                 Some(Order::Be(network)) => self.gateway.network = network,
+                Some(Order::Names(answer)) => drop(answer.send(self.gateway.names())),
                 Some(Order::AddressOf(name, answer)) => drop(answer.send(self.gateway.address_of(&name))),
             }
         }

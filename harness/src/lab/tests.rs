@@ -1,6 +1,7 @@
 //! The lab with a guest that smoltcp plays, and with frames made by hand.
 
 use std::{
+    collections::BTreeMap,
     io::{ErrorKind, Read, Write},
     net::{Ipv4Addr, SocketAddrV4},
     os::{fd::OwnedFd, unix::net::UnixStream},
@@ -34,9 +35,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use crate::cloud::{Instance, METADATA, instance};
 
 use super::{
-    Lab,
+    Lab, Origin,
     address::{GATEWAY, GATEWAY_MAC, NAME_SERVER, card_of, of_machine},
     clock::Clock,
+    dns::Names,
     egress::Egress,
     frame::{Cards, behind, datagram},
     gateway::Gateway,
@@ -126,7 +128,7 @@ fn guest(mut cable: UnixStream, machine: u8, stop: &AtomicBool) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_carries_both_ways_and_ends_when_either_side_does() {
-    let (lab, mut cables) = Lab::open(1, Timestamp::now(), None).unwrap();
+    let (lab, mut cables) = Lab::open(1, Origin::at(Timestamp::now()), None).unwrap();
     let _echo = echo(cables.remove(0), 0);
     for round in 0..3 {
         let stream = lab.dial(0, 7).await.unwrap();
@@ -150,7 +152,7 @@ async fn a_connection_carries_both_ways_and_ends_when_either_side_does() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_port_that_nobody_listens_on_refuses_at_once() {
-    let (lab, mut cables) = Lab::open(1, Timestamp::now(), None).unwrap();
+    let (lab, mut cables) = Lab::open(1, Origin::at(Timestamp::now()), None).unwrap();
     let _echo = echo(cables.remove(0), 0);
     let error = lab.dial(0, 8).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ConnectionRefused, "{error}");
@@ -158,7 +160,7 @@ async fn a_port_that_nobody_listens_on_refuses_at_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_guest_that_is_not_there_is_given_up() {
-    let (lab, cables) = Lab::open(1, Timestamp::now(), None).unwrap();
+    let (lab, cables) = Lab::open(1, Origin::at(Timestamp::now()), None).unwrap();
     let error = lab.dial(0, 7).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TimedOut, "{error}");
     drop(cables);
@@ -167,7 +169,7 @@ async fn a_guest_that_is_not_there_is_given_up() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_are_bounded_and_come_back_when_they_end() {
-    let (lab, _cables) = Lab::open(1, Timestamp::now(), None).unwrap();
+    let (lab, _cables) = Lab::open(1, Origin::at(Timestamp::now()), None).unwrap();
     let dials: Vec<_> = (0..80).map(|_| lab.dial(0, 7)).collect();
     let answers = futures_util::future::join_all(dials).await;
     let refused = answers
@@ -179,7 +181,7 @@ async fn connections_are_bounded_and_come_back_when_they_end() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn machines_of_one_switch_hear_each_other_and_each_is_dialled_by_its_number() {
-    let (lab, mut cables) = Lab::open(2, Timestamp::now(), None).unwrap();
+    let (lab, mut cables) = Lab::open(2, Origin::at(Timestamp::now()), None).unwrap();
     let second = echo(cables.remove(1), 1);
     let mut first = UnixStream::from(cables.remove(0));
     assert!(lab.dial(1, 7).await.is_ok());
@@ -227,7 +229,10 @@ impl Bench {
     fn new(cloud: Option<Arc<Instance>>) -> Self {
         let egress = Arc::new(Egress::new());
         let clock = Arc::new(Clock::from(Timestamp::UNIX_EPOCH));
-        Self { gateway: Gateway::new(7, clock, Arc::clone(&egress), cloud), egress }
+        Self {
+            gateway: Gateway::new(7, Names::new(7, BTreeMap::new(), None), clock, Arc::clone(&egress), cloud),
+            egress,
+        }
     }
 
     /// All that a frame is answered with.

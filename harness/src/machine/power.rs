@@ -13,7 +13,7 @@ use super::{
     process::path_of,
     start::{lab_of, switched_on},
 };
-use crate::image::Overlay;
+use crate::{image::Overlay, lab::Origin};
 
 /// A machine whose power is off. Its disk is as it was left.
 pub struct Off {
@@ -128,7 +128,7 @@ impl Off {
             // A panic of its kernel ends in a reset, and nothing is served by another try.
             parts.reset_ends = true;
         }
-        let (lab, cable) = lab_of(&spec, parts.network, switched_on(&spec), None)?;
+        let (lab, cable) = lab_of(&spec, parts.network, Origin::at(switched_on(&spec)), None)?;
         let running = launch(&spec, accel.0, parts, cable).await?;
         Machine::assemble(running, &spec, accel, held, lab).await
     }

@@ -22,7 +22,10 @@ use super::{
     spec::{Accel, Spec},
     start::{lab_of, layer},
 };
-use crate::image::{Image, Overlay, Unnamed};
+use crate::{
+    image::{Image, Overlay, Unnamed},
+    lab::Origin,
+};
 
 /// How long the state may take to be written or read; it is all of a guest's memory, where that cannot be mapped.
 const LIMIT: Duration = Duration::from_mins(2);
@@ -90,8 +93,8 @@ pub(super) struct Kept {
     pub(super) network: bool,
     pub(super) disk_bytes: u64,
     pub(super) at: Timestamp,
-    /// What its clock said.
-    clock: Timestamp,
+    /// What it remembers of the network around it.
+    origin: Origin,
     way: Way,
     /// Whether forks map the memory.
     mapped: bool,
@@ -158,6 +161,11 @@ impl Machine {
             }
         };
         let now = Timestamp::now();
+        // A lab that has ended has nothing to tell.
+        let origin = match &self.lab {
+            Some(lab) => lab.origin().await.unwrap_or_else(|_| Origin::at(now)),
+            None => Origin::at(now),
+        };
         let kept = Kept {
             spec: self.spec.clone(),
             accel: self.accel,
@@ -165,7 +173,7 @@ impl Machine {
             network: self.held.network(),
             disk_bytes: self.disk_bytes,
             at: now.round(Unit::Second).unwrap_or(now),
-            clock: self.lab.as_ref().map_or(now, |lab| lab.clock().now()),
+            origin,
             way: stream.way,
             mapped: stream.mapped,
             rom: stream.rom,
@@ -243,7 +251,7 @@ impl Snapshot {
             Memory::Streamed
         };
         let Some(parts) = held.parts(&firmware, memory) else { unreachable!("a fork has a disk of its own") };
-        let (lab, cable) = lab_of(&kept.spec, kept.network, kept.clock, None)?;
+        let (lab, cable) = lab_of(&kept.spec, kept.network, kept.origin.clone(), None)?;
         if let Some(lab) = &lab {
             lab.clock().stop();
         }

@@ -28,7 +28,7 @@ use super::{
 use crate::{
     cloud::Instance,
     image::{Image, Overlay, Unnamed, UnnamedError},
-    lab::Lab,
+    lab::{Lab, Origin},
 };
 
 /// How long a guest under KVM has to show that it runs.
@@ -206,7 +206,7 @@ async fn start(spec: &Spec, media: &Media<'_>, accel: Accel, accel_why: String) 
             Held::Cold(Box::new(Cold { image, overlay, vars, volumes, memory, network: media.network, scratch }))
         }
     };
-    let (lab, cable) = lab_of(spec, parts.network, switched_on(spec), media.cloud.clone())?;
+    let (lab, cable) = lab_of(spec, parts.network, Origin::at(switched_on(spec)), media.cloud.clone())?;
     let running = launch(spec, accel, parts, cable).await?;
     Machine::assemble(running, spec, (accel, accel_why), held, lab).await
 }
@@ -217,17 +217,17 @@ pub(super) fn switched_on(spec: &Spec) -> Timestamp {
     set.map_or_else(Timestamp::now, |clock| clock.timestamp())
 }
 
-/// The network of one machine, whose clock says `clock`, and QEMU's end of its cable; nothing where it has none of ours.
+/// The network of one machine, and QEMU's end of its cable; nothing where it has none of ours.
 pub(super) fn lab_of(
     spec: &Spec,
     network: bool,
-    clock: Timestamp,
+    origin: Origin,
     cloud: Option<Arc<Instance>>,
 ) -> Result<(Option<Lab>, Option<OwnedFd>), StartError> {
     if !network || spec.network != Network::Lab {
         return Ok((None, None));
     }
-    let (lab, mut cables) = Lab::open(1, clock, cloud).map_err(StartError::Network)?;
+    let (lab, mut cables) = Lab::open(1, origin, cloud).map_err(StartError::Network)?;
     Ok((Some(lab), cables.pop()))
 }
 
