@@ -85,17 +85,11 @@ impl Instance {
     /// The read-only volumes that it brings.
     pub(crate) fn volumes(&self) -> Result<Vec<Vec<u8>>, SeedError> {
         let volume = match self.cloud {
-            Cloud::NoCloud => Seed::new(Seed::CLOUD_INIT)
-                .file(
-                    "meta-data",
-                    format!(
-                        "instance-id: {}\nlocal-hostname: {}\npublic-keys:\n  - {}\n",
-                        self.id(),
-                        self.hostname,
-                        self.key
-                    ),
-                )
-                .file("user-data", self.user_data.as_bytes()),
+            Cloud::NoCloud => {
+                let (id, name, key) = (self.id(), &self.hostname, &self.key);
+                let meta_data = format!("instance-id: {id}\nlocal-hostname: {name}\npublic-keys:\n  - {key}\n");
+                Seed::cloud_init(&meta_data, &self.user_data)
+            }
             Cloud::ConfigDrive => config_drive::volume(self),
             Cloud::Ec2 | Cloud::Gce | Cloud::Azure | Cloud::OpenStack => return Ok(Vec::new()),
         };

@@ -104,9 +104,7 @@ impl Lab {
 
     /// A connection to a port of a machine, once the guest has accepted it.
     pub(crate) async fn dial(&self, machine: u8, port: u16) -> io::Result<UnixStream> {
-        let (dialler, answer) = oneshot::channel();
-        self.tell(Order::Dial { machine, port, limit: DIAL, dialler })?;
-        answer.await.map_err(|_| gone())?
+        self.ask(|dialler| Order::Dial { machine, port, limit: DIAL, dialler }).await?
     }
 
     /// What machines wanted of the world so far.
@@ -116,16 +114,12 @@ impl Lab {
 
     /// The address that only this network has for [`LAB_NAME`].
     pub(crate) async fn address_of_its_name(&self) -> io::Result<Ipv4Addr> {
-        let (sender, answer) = oneshot::channel();
-        self.tell(Order::AddressOf(LAB_NAME.to_owned(), sender))?;
-        answer.await.ok().flatten().ok_or_else(gone)
+        self.ask(|answer| Order::AddressOf(LAB_NAME.to_owned(), answer)).await?.ok_or_else(gone)
     }
 
     /// What a machine remembers of it that goes on from here in another.
     pub(crate) async fn origin(&self) -> io::Result<Origin> {
-        let (sender, names) = oneshot::channel();
-        self.tell(Order::Names(sender))?;
-        let names = names.await.map_err(|_| gone())?;
+        let names = self.ask(Order::Names).await?;
         Ok(Origin { clock: self.clock.now(), names })
     }
 
@@ -144,6 +138,12 @@ impl Lab {
             });
         }
         self.tell(Order::Be(network))
+    }
+
+    async fn ask<T>(&self, order: impl FnOnce(oneshot::Sender<T>) -> Order) -> io::Result<T> {
+        let (sender, answer) = oneshot::channel();
+        self.tell(order(sender))?;
+        answer.await.map_err(|_| gone())
     }
 
     fn tell(&self, order: Order) -> io::Result<()> {

@@ -69,6 +69,11 @@ impl Seed {
         Self { label: label.into(), files: Vec::new() }
     }
 
+    /// What cloud-init's data source `NoCloud` reads.
+    pub(crate) fn cloud_init(meta_data: &str, user_data: &str) -> Self {
+        Self::new(Self::CLOUD_INIT).file("meta-data", meta_data).file("user-data", user_data)
+    }
+
     /// The same volume with a file, by its path from the root; folders are made as they are needed.
     #[must_use]
     pub fn file(mut self, name: impl Into<String>, content: impl Into<Vec<u8>>) -> Self {

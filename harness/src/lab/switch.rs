@@ -128,7 +128,7 @@ impl Switch {
             Hop::From(machine, bytes) => {
                 let Ok(frame) = EthernetFrame::new_checked(bytes.as_slice()) else { return };
                 let to = frame.dst_addr();
-                self.forward(machine, to, &bytes);
+                self.forward(Some(machine), to, &bytes);
                 if (to == GATEWAY_MAC || !to.is_unicast())
                     && let Some(answer) = self.gateway.answer(machine, &bytes)
                 {
@@ -138,10 +138,10 @@ impl Switch {
         }
     }
 
-    /// To the other machines that it is for.
-    fn forward(&mut self, from: u8, to: EthernetAddress, frame: &[u8]) {
+    /// To the machines that it is for, but for the one that it is from.
+    fn forward(&mut self, from: Option<u8>, to: EthernetAddress, frame: &[u8]) {
         for machine in (0..self.wires.len()).filter_map(|machine| u8::try_from(machine).ok()) {
-            if machine != from && (!to.is_unicast() || to.0 == card_of(machine)) {
+            if Some(machine) != from && (!to.is_unicast() || to.0 == card_of(machine)) {
                 self.go(Hop::To(machine, frame.to_vec()));
             }
         }
@@ -168,12 +168,7 @@ impl Switch {
         {
             moved = true;
             let Ok(frame) = EthernetFrame::new_checked(bytes.as_slice()) else { continue };
-            let to = frame.dst_addr();
-            for machine in (0..self.wires.len()).filter_map(|machine| u8::try_from(machine).ok()) {
-                if !to.is_unicast() || to.0 == card_of(machine) {
-                    self.go(Hop::To(machine, bytes.clone()));
-                }
-            }
+            self.forward(None, frame.dst_addr(), &bytes);
         }
         for wire in self.wires.iter_mut().flatten() {
             moved |= wire.poll_flush(cx);

@@ -52,10 +52,8 @@ impl WayIn {
 
     /// What a cloud hands to a machine.
     pub(crate) fn on(cloud: Cloud) -> Result<Self, RunError> {
-        let failed = |error: &dyn std::fmt::Display| RunError::Key(error.to_string());
-        let (ours, given) = (RunKey::generate().map_err(|e| failed(&e))?, RunKey::generate().map_err(|e| failed(&e))?);
-        let nonce = nonce().map_err(|error| failed(&error))?;
-        let hostname = format!("kverify-{:08x}", nonce >> 96);
+        let (ours, given, nonce) = (fresh_key()?, fresh_key()?, fresh_nonce()?);
+        let hostname = name_of(nonce);
         let key = given.public.trim().to_owned();
         let user_data = format!(
             "{}  - default\nwrite_files:\n  - path: {TOLD}/hostname\n    content: {hostname}\n  - path: {TOLD}/key\n    \
@@ -76,13 +74,11 @@ impl WayIn {
 
     /// A seed that gives the machine a name of its own.
     pub(crate) fn named() -> Result<Self, RunError> {
-        let nonce = nonce().map_err(|error| RunError::Key(error.to_string()))?;
-        Self::seeding(Some(format!("kverify-{:08x}", nonce >> 96)))
+        Self::seeding(Some(name_of(fresh_nonce()?)))
     }
 
     fn seeding(hostname: Option<String>) -> Result<Self, RunError> {
-        let key = RunKey::generate().map_err(|error| RunError::Key(error.to_string()))?;
-        let nonce = nonce().map_err(|error| RunError::Key(error.to_string()))?;
+        let (key, nonce) = (fresh_key()?, fresh_nonce()?);
         let name = hostname.as_ref().map(|name| format!("local-hostname: {name}\n")).unwrap_or_default();
         Ok(Self::seeded_by(SeedText {
             meta_data: format!("instance-id: kverify-{nonce:032x}\n{name}"),
@@ -127,11 +123,22 @@ impl WayIn {
             return cloud.volumes();
         }
         let Some(seed) = &self.seed else { return Ok(Vec::new()) };
-        let volume = Seed::new(Seed::CLOUD_INIT)
-            .file("meta-data", seed.meta_data.as_bytes())
-            .file("user-data", seed.user_data.as_bytes());
+        let volume = Seed::cloud_init(&seed.meta_data, &seed.user_data);
         Ok(vec![volume.volume()?])
     }
+}
+
+fn fresh_key() -> Result<RunKey, RunError> {
+    RunKey::generate().map_err(|error| RunError::Key(error.to_string()))
+}
+
+fn fresh_nonce() -> Result<u128, RunError> {
+    nonce().map_err(|error| RunError::Key(error.to_string()))
+}
+
+/// A host name that no other machine has.
+fn name_of(nonce: u128) -> String {
+    format!("kverify-{:08x}", nonce >> 96)
 }
 
 fn user_data(public_key: &str) -> String {
