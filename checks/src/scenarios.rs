@@ -47,6 +47,19 @@ pub enum Bus {
     Nvme,
 }
 
+impl Bus {
+    /// Its name, in words.
+    #[must_use]
+    pub fn about(self) -> &'static str {
+        match self {
+            Self::Virtio => "virtio-blk",
+            Self::Scsi => "virtio-scsi",
+            Self::Sata => "SATA",
+            Self::Nvme => "NVMe",
+        }
+    }
+}
+
 /// A cloud, as a machine meets it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::scenarios::Bus;
+
 /// One step. In a file it is a table with one key, the step's name.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -25,7 +27,7 @@ pub enum Step {
     /// The power is cut, once the console says something or at once.
     Crash(Crash),
     /// The power comes back, and the machine settles again.
-    Start(Nothing),
+    Start(Start),
     /// The disk grows while the machine runs.
     Grow(Grow),
     /// The network around the machine becomes like this; what is not named is as it should be.
@@ -142,6 +144,14 @@ pub struct Crash {
     pub when: Option<String>,
 }
 
+/// How the power comes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Start {
+    /// The bus that the disk is on from now on, where it is another one.
+    pub bus: Option<Bus>,
+}
+
 /// By how much a disk grows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -176,6 +186,7 @@ impl Step {
             Self::PowerOff(limit) => format!("power button, off within {} s", limit.within),
             Self::Crash(Crash { when: Some(words) }) => format!("cut the power once the console says `{words}`"),
             Self::Crash(_) => "cut the power".to_owned(),
+            Self::Start(Start { bus: Some(bus) }) => format!("power on, the disk on {}", bus.about()),
             Self::Start(_) => "power on".to_owned(),
             Self::Grow(grow) => format!("grow the disk by {} MiB", grow.mib),
             Self::Network(network) => network.about(),

@@ -1,6 +1,6 @@
 //! The power of a machine: its button, its failure, and its coming back on the same disk; and a disk that grows.
 
-use kverify_checks::boot::BootEnd;
+use kverify_checks::{boot::BootEnd, scenarios::Bus};
 use qapi::qmp as command;
 use serde_json::{Value, json};
 
@@ -75,6 +75,11 @@ impl Machine {
 }
 
 impl Off {
+    /// Attaches its disk by this bus from now on.
+    pub fn attach_disk(&mut self, bus: Bus) {
+        self.spec.bus = bus;
+    }
+
     /// Switches it on: it boots from the disk that it had, begun with its firmware.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use kverify_checks::{
     boot::BootEnd,
     expect::Resolved,
     outcome::Evidence,
-    step::{Crash, Named, Network, Script, Step},
+    step::{Crash, Named, Network, Script, Start, Step},
 };
 
 use tokio::time::timeout;
@@ -121,7 +121,7 @@ impl<'a> Actor<'a> {
             Step::Reboot(_) => self.reboot().await,
             Step::PowerOff(limit) => self.power_off(Duration::from_secs(limit.within)).await,
             Step::Crash(crash) => self.crash(crash).await,
-            Step::Start(_) => self.start().await,
+            Step::Start(start) => self.start(*start).await,
             Step::Grow(grow) => self.grow(grow.mib << 20).await,
             Step::Network(network) => self.network(*network).await,
         };
@@ -268,11 +268,14 @@ impl<'a> Actor<'a> {
         Ok(())
     }
 
-    async fn start(&mut self) -> Result<(), Trouble> {
+    async fn start(&mut self, start: Start) -> Result<(), Trouble> {
         let begun = Instant::now();
-        let Power::Off(off) = std::mem::replace(&mut self.power, Power::Gone) else {
+        let Power::Off(mut off) = std::mem::replace(&mut self.power, Power::Gone) else {
             return Err(Trouble::Error("the machine is on".to_owned()));
         };
+        if let Some(bus) = start.bus {
+            off.attach_disk(bus);
+        }
         let machine = off.start().await.map_err(|error| Trouble::Error(error.to_string()))?;
         self.settle(machine).await?;
         self.boots.push(begun.elapsed());

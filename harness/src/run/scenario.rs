@@ -84,7 +84,7 @@ impl Stage<'_> {
             from: match (fork, scenario.cloud, scenario.bus) {
                 (Some(_), ..) => "fork".to_owned(),
                 (None, Some(cloud), _) => format!("cold boot on {}", name_of(cloud)),
-                (None, None, Some(bus)) => cold_boot_on(bus),
+                (None, None, Some(bus)) => format!("cold boot, its disk on {}", bus.about()),
                 (None, None, None) => "cold boot".to_owned(),
             },
             exit: Exit::Code(i32::from(machine.is_err())),
@@ -148,16 +148,6 @@ fn name_of(cloud: Cloud) -> &'static str {
         Cloud::Azure => "Microsoft Azure",
         Cloud::OpenStack => "OpenStack",
     }
-}
-
-fn cold_boot_on(bus: Bus) -> String {
-    let bus = match bus {
-        Bus::Virtio => "virtio-blk",
-        Bus::Scsi => "virtio-scsi",
-        Bus::Sata => "SATA",
-        Bus::Nvme => "NVMe",
-    };
-    format!("cold boot, its disk on {bus}")
 }
 
 /// The scenario that a name means: a built-in one, or a file (a word with `/` or `.`), looked up from `folder`.
