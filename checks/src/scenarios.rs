@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::step::Step;
 
+/// How many machines one network has at most.
+const MOST_MACHINES: usize = 8;
+
 /// A row of steps.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -27,9 +30,68 @@ pub struct Scenario {
     /// The cloud that it runs on; such a machine boots cold, and is entered by what that cloud's metadata bring. In its
     /// folder `/run/kverify-cloud` are files `hostname` and `key` with what the cloud was told of it.
     pub cloud: Option<Cloud>,
+    /// Several machines on one switch, where it takes more than one; each boots cold, with a seed of its own.
+    #[serde(rename = "machine", default)]
+    pub machines: Vec<Member>,
     /// What is done, in order.
     #[serde(rename = "step")]
     pub steps: Vec<Step>,
+}
+
+/// One machine of several.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Member {
+    /// What cloud-init is told beside the account: the rest of a `#cloud-config`, without `users`. What stands between
+    /// at signs is filled in: `@private-key-1@`, `@public-key-2@` and `@address-2@` are of the machine with that number;
+    /// keys are WireGuard's, made for one run. Keys of a number beyond the last are nobody's.
+    #[serde(rename = "user-data")]
+    pub user_data: String,
+}
+
+impl Member {
+    /// What has to be filled in, each once: what it is, and of which machine.
+    #[must_use]
+    pub fn blanks(&self) -> Vec<(Blank, u8)> {
+        let mut blanks: Vec<_> = self
+            .user_data
+            .split('@')
+            .filter_map(|word| {
+                let (blank, number) = word.rsplit_once('-')?;
+                Some((Blank::named(blank)?, number.parse().ok().filter(|number| *number > 0)?))
+            })
+            .collect();
+        blanks.sort_unstable();
+        blanks.dedup();
+        blanks
+    }
+}
+
+/// What a run fills into user-data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Blank {
+    /// A private key.
+    PrivateKey,
+    /// The public key that belongs to it.
+    PublicKey,
+    /// The address on the network between the machines.
+    Address,
+}
+
+impl Blank {
+    /// As it is written, before its number.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::PrivateKey => "private-key",
+            Self::PublicKey => "public-key",
+            Self::Address => "address",
+        }
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        [Self::PrivateKey, Self::PublicKey, Self::Address].into_iter().find(|blank| blank.name() == name)
+    }
 }
 
 /// How a disk is attached.
@@ -87,6 +149,9 @@ pub enum ScenarioError {
     /// It has no steps.
     #[error("it has no step")]
     Empty,
+    /// It has more machines than a network, or machines that cannot be.
+    #[error("{0}")]
+    Machines(String),
     /// A step makes no sense where it stands.
     #[error("step {number}: {why}")]
     Step {
@@ -104,16 +169,30 @@ impl Scenario {
     /// [`ScenarioError`] with the line or the step that is wrong.
     pub fn read(name: &str, text: &str) -> Result<Self, ScenarioError> {
         let scenario: Self = toml::from_str(text).map_err(|error| ScenarioError::Text(error.to_string()))?;
-        let mut on = true;
+        scenario.group()?;
+        let mut on = vec![true; scenario.machines.len().max(1)];
+        let mut at = 0;
         for (index, step) in scenario.steps.iter().enumerate() {
             let wrong = |why: String| Err(ScenarioError::Step { number: index + 1, why });
-            match (step, on) {
-                (Step::Start(_), false) => on = true,
+            match (step, on[at]) {
+                (Step::Machine(number), _) => match usize::from(*number).checked_sub(1) {
+                    Some(there) if there < scenario.machines.len() => at = there,
+                    _ => return wrong(format!("there is no machine {number} of {}", scenario.machines.len())),
+                },
+                (Step::Crossed(services), _) => {
+                    if scenario.machines.is_empty() {
+                        return wrong("nothing crosses between machines where there is one".to_owned());
+                    }
+                    if services.is_empty() {
+                        return wrong("name what has to cross, as in `udp/51820`".to_owned());
+                    }
+                }
+                (Step::Start(_), false) => on[at] = true,
                 (Step::Start(_), true) => {
                     return wrong("the machine is on; `start` follows `crash` or `power-off`".to_owned());
                 }
                 (_, false) => return wrong("the machine is off; `start` has to come first".to_owned()),
-                (Step::Crash(_) | Step::PowerOff(_), true) => on = false,
+                (Step::Crash(_) | Step::PowerOff(_), true) => on[at] = false,
                 (Step::Expect(ids), true) => {
                     let known = |id: &str| crate::all().any(|check| check.about().id == id);
                     if let Some(id) = ids.iter().find(|id| !known(id)) {
@@ -128,6 +207,28 @@ impl Scenario {
         } else {
             Ok(Self { name: name.to_owned(), ..scenario })
         }
+    }
+
+    /// Whether its machines can be.
+    fn group(&self) -> Result<(), ScenarioError> {
+        let wrong = |why: String| Err(ScenarioError::Machines(why));
+        if self.machines.is_empty() {
+            return Ok(());
+        }
+        if !(2..=MOST_MACHINES).contains(&self.machines.len()) {
+            return wrong(format!("{} machines; a group has 2 to {MOST_MACHINES}", self.machines.len()));
+        }
+        if self.cloud.is_some() {
+            return wrong("several machines are told what to do by a seed, and by no cloud".to_owned());
+        }
+        for (index, member) in self.machines.iter().enumerate() {
+            let beyond =
+                |(blank, number): &(Blank, u8)| *blank == Blank::Address && usize::from(*number) > self.machines.len();
+            if let Some((blank, number)) = member.blanks().into_iter().find(beyond) {
+                return wrong(format!("machine {}: @{}-{number}@ is of no machine", index + 1, blank.name()));
+            }
+        }
+        Ok(())
     }
 
     /// The ID of its outcome.
@@ -164,6 +265,7 @@ scenarios!(
     "on-scsi",
     "power-off",
     "reboot",
+    "wireguard-mesh",
 );
 
 static ALL: LazyLock<Vec<Scenario>> = LazyLock::new(|| {
@@ -184,7 +286,7 @@ pub fn all() -> &'static [Scenario] {
 
 #[cfg(test)]
 mod tests {
-    use super::{Scenario, all};
+    use super::{Blank, Member, Scenario, all};
     use crate::step::Step;
 
     #[test]
@@ -203,6 +305,32 @@ mod tests {
         assert_eq!(read("step = []"), "it has no step");
         let off = read("[[step]]\ncrash = {}\n[[step]]\nlogin = {}\n");
         assert_eq!(off, "step 2: the machine is off; `start` has to come first");
+        assert_eq!(read("[[step]]\nmachine = 2\n"), "step 1: there is no machine 2 of 0");
+        let two = "[[machine]]\nuser-data=''\n[[machine]]\nuser-data='@address-3@'\n[[step]]\nlogin={}\n";
+        assert_eq!(read(two), "machine 2: @address-3@ is of no machine");
+        assert_eq!(
+            read("[[step]]\ncrossed=['udp/1']\n"),
+            "step 1: nothing crosses between machines where there is one"
+        );
+    }
+
+    #[test]
+    fn one_machine_may_be_off_while_another_goes_on() {
+        let two = "about='a'\nremedy='b'\n[[machine]]\nuser-data=''\n[[machine]]\nuser-data=''\n";
+        let read = |steps: &str| Scenario::read("x", &format!("{two}{steps}"));
+        let crash = "[[step]]\ncrash={}\n[[step]]\nmachine=2\n[[step]]\nlogin={}\n";
+        assert!(read(crash).is_ok());
+        let back = format!("{crash}[[step]]\nmachine=1\n[[step]]\nlogin={{}}\n");
+        assert_eq!(read(&back).unwrap_err().to_string(), "step 5: the machine is off; `start` has to come first");
+    }
+
+    #[test]
+    fn blanks_are_found_and_other_at_signs_are_not() {
+        let member = Member {
+            user_data: "a@b.c @private-key-1@ @public-key-2@ user@address-2@x @key-1@ @address-0@ @address-2@"
+                .to_owned(),
+        };
+        assert_eq!(member.blanks(), [(Blank::PrivateKey, 1), (Blank::PublicKey, 2), (Blank::Address, 2)]);
     }
 
     #[test]

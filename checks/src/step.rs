@@ -32,6 +32,10 @@ pub enum Step {
     Grow(Grow),
     /// The network around the machine becomes like this; what is not named is as it should be.
     Network(Network),
+    /// The steps that follow are the machine's of this number, from 1.
+    Machine(u8),
+    /// Between machines crossed, since the last step of this name, each of these and nothing else.
+    Crossed(Vec<String>),
 }
 
 /// A network, and what is wrong with it.
@@ -190,12 +194,14 @@ impl Step {
             Self::Start(_) => "power on".to_owned(),
             Self::Grow(grow) => format!("grow the disk by {} MiB", grow.mib),
             Self::Network(network) => network.about(),
+            Self::Machine(number) => format!("on machine {number}"),
+            Self::Crossed(services) => format!("between machines went {} and nothing else", services.join(", ")),
         }
     }
 
     /// Whether it can fail by what the guest does, beyond being carried out.
     #[must_use]
     pub fn demands(&self) -> bool {
-        !matches!(self, Self::Crash(_) | Self::Grow(_) | Self::Network(_))
+        !matches!(self, Self::Crash(_) | Self::Grow(_) | Self::Network(_) | Self::Machine(_))
     }
 }

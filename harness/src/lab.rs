@@ -6,6 +6,7 @@
 
 mod address;
 mod clock;
+mod crossing;
 mod dhcp;
 mod dns;
 mod egress;
@@ -21,7 +22,7 @@ mod tests;
 mod wire;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io,
     net::Ipv4Addr,
     os::{fd::OwnedFd, unix::net::UnixStream},
@@ -57,6 +58,8 @@ pub(crate) struct Lab {
     orders: mpsc::UnboundedSender<Order>,
     clock: Arc<Clock>,
     egress: Arc<Egress>,
+    /// How many places it has.
+    machines: u8,
 }
 
 /// What a machine that goes on from a captured one remembers of the network around that.
@@ -76,35 +79,68 @@ impl Origin {
     }
 }
 
+/// Where a machine is plugged in.
+#[derive(Clone)]
+pub(crate) struct Plug {
+    pub(crate) lab: Arc<Lab>,
+    /// The machine's number on that network, from 0.
+    pub(crate) machine: u8,
+}
+
+impl Plug {
+    /// The only one of a network of its own.
+    pub(crate) fn alone(origin: Origin, instance: Option<Arc<Instance>>) -> io::Result<Self> {
+        Ok(Self { lab: Arc::new(Lab::open(1, origin, instance)?), machine: 0 })
+    }
+
+    /// Whether there are other places on its network.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.lab.machines > 1
+    }
+
+    /// A new cable; one that was there before leads nowhere any more.
+    pub(crate) fn cable(&self) -> io::Result<OwnedFd> {
+        let (ours, theirs) = Wire::pair()?;
+        self.lab.tell(Order::Plug(self.machine, ours))?;
+        Ok(theirs)
+    }
+
+    /// A connection to a port of the machine, once the guest has accepted it.
+    pub(crate) async fn dial(&self, port: u16) -> io::Result<UnixStream> {
+        self.lab.dial(self.machine, port).await
+    }
+}
+
 /// What a lab is told.
 enum Order {
+    Plug(u8, Wire),
     Dial { machine: u8, port: u16, limit: Duration, dialler: Dialler },
     Be(Network),
     AddressOf(String, oneshot::Sender<Option<Ipv4Addr>>),
     Names(oneshot::Sender<BTreeMap<String, Ipv4Addr>>),
+    Crossed(oneshot::Sender<BTreeSet<String>>),
 }
 
 impl Lab {
-    /// A network for so many machines, on the cloud of `instance` if on any; and QEMU's end of each cable.
-    pub(crate) fn open(
-        machines: u8,
-        origin: Origin,
-        instance: Option<Arc<Instance>>,
-    ) -> io::Result<(Self, Vec<OwnedFd>)> {
-        let pairs = (0..machines).map(|_| Wire::pair()).collect::<io::Result<Vec<_>>>()?;
-        let (wires, ends) = pairs.into_iter().unzip();
+    /// A network with places for so many machines, on the cloud of `instance` if on any.
+    pub(crate) fn open(machines: u8, origin: Origin, instance: Option<Arc<Instance>>) -> io::Result<Self> {
         let (orders, receiver) = mpsc::unbounded_channel();
         let (clock, egress) = (Arc::new(Clock::from(origin.clock)), Arc::new(Egress::new()));
         let seed = u64::try_from(nonce()? >> 64).unwrap_or_default();
         let names = Names::new(seed, origin.names, instance.clone());
         let gateway = Gateway::new(seed, names, Arc::clone(&clock), Arc::clone(&egress), instance);
-        tokio::spawn(Switch::new(wires, receiver, seed, gateway));
-        Ok((Self { orders, clock, egress }, ends))
+        tokio::spawn(Switch::new(machines, receiver, seed, gateway));
+        Ok(Self { orders, clock, egress, machines })
     }
 
     /// A connection to a port of a machine, once the guest has accepted it.
-    pub(crate) async fn dial(&self, machine: u8, port: u16) -> io::Result<UnixStream> {
+    async fn dial(&self, machine: u8, port: u16) -> io::Result<UnixStream> {
         self.ask(|dialler| Order::Dial { machine, port, limit: DIAL, dialler }).await?
+    }
+
+    /// What went from machine to machine since the last time, by service.
+    pub(crate) async fn crossed(&self) -> io::Result<BTreeSet<String>> {
+        self.ask(Order::Crossed).await
     }
 
     /// What machines wanted of the world so far.

@@ -43,7 +43,7 @@ pub use spec::{Accel, AccelChoice, Network, Spec};
 pub use start::{BootDisk, Media, StartError};
 pub use stored::StoredError;
 
-use crate::lab::Lab;
+use crate::lab::{Lab, Plug};
 use held::Held;
 use life::{End, Life};
 use memfd::Memfd;
@@ -66,7 +66,7 @@ pub struct Machine {
     life: Life,
     port: Option<UnixStream>,
     forward: Option<u16>,
-    lab: Option<Lab>,
+    plug: Option<Plug>,
     started: Instant,
     accel: Accel,
     accel_why: String,
@@ -148,8 +148,8 @@ impl Machine {
     /// # Errors
     /// [`MachineError::Dial`] where there is no way to that port.
     pub async fn dial(&self, port: u16) -> Result<Socket, MachineError> {
-        let dialled = match (&self.lab, self.ssh_address()) {
-            (Some(lab), _) => lab.dial(0, port).await.map(Socket::from),
+        let dialled = match (&self.plug, self.ssh_address()) {
+            (Some(plug), _) => plug.dial(port).await.map(Socket::from),
             (None, Some(address)) if port == 22 => slirp(address).await,
             _ => Err(std::io::Error::other("this machine's network does not lead there")),
         };
@@ -161,7 +161,7 @@ impl Machine {
     /// # Errors
     /// [`MachineError::Network`] where that is not the lab's; [`MachineError::Monitor`] where QEMU did not do it.
     pub async fn make_network(&self, network: step::Network) -> Result<(), MachineError> {
-        let lab = self.lab.as_ref().ok_or(MachineError::Network)?;
+        let lab = self.lab().ok_or(MachineError::Network)?;
         let link = |up| command::set_link { name: "net".to_owned(), up };
         self.monitor(link(network.cable)).await?;
         lab.be(network).map_err(|error| MachineError::Monitor(Box::new(error)))?;
@@ -178,7 +178,7 @@ impl Machine {
 
     /// The network around it, where it is the lab's.
     pub(crate) fn lab(&self) -> Option<&Lab> {
-        self.lab.as_ref()
+        self.plug.as_ref().map(|plug| &*plug.lab)
     }
 
     /// The host's address that leads to port 22 of the guest, where the network is slirp.

@@ -11,6 +11,7 @@ mod choose;
 mod fingerprint;
 mod forks;
 mod gather;
+mod group;
 mod hashing;
 mod observe;
 mod observed;

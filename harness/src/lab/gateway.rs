@@ -195,17 +195,21 @@ fn udp<'a>(packet: &Ipv4Packet<&'a [u8]>) -> Option<Datagram<'a>> {
     Some(Datagram { from, to, payload: udp.payload() })
 }
 
-/// A protocol in words, and its port.
-fn service(protocol: IpProtocol, payload: Option<&[u8]>) -> (String, Option<u16>) {
+/// The ports that a packet goes from and to, where its protocol has them.
+pub(super) fn ports(protocol: IpProtocol, payload: &[u8]) -> Option<(u16, u16)> {
     match protocol {
-        IpProtocol::Tcp => {
-            let port = payload.and_then(|payload| Some(TcpPacket::new_checked(payload).ok()?.dst_port()));
-            ("tcp".to_owned(), port)
-        }
-        IpProtocol::Udp => {
-            let port = payload.and_then(|payload| Some(UdpPacket::new_checked(payload).ok()?.dst_port()));
-            ("udp".to_owned(), port)
-        }
+        IpProtocol::Tcp => TcpPacket::new_checked(payload).ok().map(|packet| (packet.src_port(), packet.dst_port())),
+        IpProtocol::Udp => UdpPacket::new_checked(payload).ok().map(|packet| (packet.src_port(), packet.dst_port())),
+        _ => None,
+    }
+}
+
+/// A protocol in words, and its port.
+pub(super) fn service(protocol: IpProtocol, payload: Option<&[u8]>) -> (String, Option<u16>) {
+    let port = payload.and_then(|payload| ports(protocol, payload)).map(|(_, to)| to);
+    match protocol {
+        IpProtocol::Tcp => ("tcp".to_owned(), port),
+        IpProtocol::Udp => ("udp".to_owned(), port),
         IpProtocol::Icmp | IpProtocol::Icmpv6 => ("icmp".to_owned(), None),
         other => (u8::from(other).to_string(), None),
     }

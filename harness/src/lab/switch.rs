@@ -17,6 +17,7 @@ use tokio::{
 use super::{
     Order,
     address::{GATEWAY_MAC, card_of},
+    crossing::Crossings,
     gateway::Gateway,
     random::Random,
     stack::instant,
@@ -34,7 +35,7 @@ const NEVER: Duration = Duration::from_hours(1);
 
 /// The switch of a lab, and the gateway on it.
 pub(super) struct Switch {
-    /// By machine; nothing where its QEMU has gone.
+    /// By machine; nothing where no QEMU is plugged in, or it has gone.
     wires: Vec<Option<Wire>>,
     gateway: Gateway,
     orders: mpsc::UnboundedReceiver<Order>,
@@ -43,6 +44,7 @@ pub(super) struct Switch {
     random: Random,
     /// When each arrives, and what; all take the same time, so that they stay in their order.
     on_the_way: VecDeque<(Instant, Hop)>,
+    crossings: Crossings,
 }
 
 /// A frame on a cable.
@@ -52,16 +54,17 @@ enum Hop {
 }
 
 impl Switch {
-    pub(super) fn new(wires: Vec<Wire>, orders: mpsc::UnboundedReceiver<Order>, seed: u64, gateway: Gateway) -> Self {
+    pub(super) fn new(machines: u8, orders: mpsc::UnboundedReceiver<Order>, seed: u64, gateway: Gateway) -> Self {
         let began = Instant::now();
         Self {
-            wires: wires.into_iter().map(Some).collect(),
+            wires: (0..machines).map(|_| None).collect(),
             gateway,
             orders,
             began,
             timer: Box::pin(sleep_until((began + NEVER).into())),
             random: Random::new(seed.rotate_left(32)),
             on_the_way: VecDeque::new(),
+            crossings: Crossings::default(),
         }
     }
 
@@ -78,6 +81,12 @@ impl Switch {
                     let now = self.now();
                     self.gateway.dial(machine, port, dialler, (now, now + limit.into()));
                 }
+                Some(Order::Plug(machine, wire)) => {
+                    if let Some(place) = self.wires.get_mut(usize::from(machine)) {
+                        *place = Some(wire);
+                    }
+                }
+                Some(Order::Crossed(answer)) => drop(answer.send(self.crossings.take())),
                 Some(Order::Be(network)) => self.gateway.network = network,
                 Some(Order::Names(answer)) => drop(answer.send(self.gateway.names())),
                 Some(Order::AddressOf(name, answer)) => drop(answer.send(self.gateway.address_of(&name))),
@@ -128,6 +137,9 @@ impl Switch {
             Hop::From(machine, bytes) => {
                 let Ok(frame) = EthernetFrame::new_checked(bytes.as_slice()) else { return };
                 let to = frame.dst_addr();
+                if to.is_unicast() && to != GATEWAY_MAC {
+                    self.crossings.note(&frame);
+                }
                 self.forward(Some(machine), to, &bytes);
                 if (to == GATEWAY_MAC || !to.is_unicast())
                     && let Some(answer) = self.gateway.answer(machine, &bytes)

@@ -35,7 +35,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use crate::cloud::{Instance, METADATA, instance};
 
 use super::{
-    Lab, Origin,
+    Lab, Origin, Plug,
     address::{GATEWAY, GATEWAY_MAC, NAME_SERVER, card_of, of_machine},
     clock::Clock,
     dns::Names,
@@ -126,9 +126,17 @@ fn guest(mut cable: UnixStream, machine: u8, stop: &AtomicBool) {
     }
 }
 
+/// A network with so many machines, and QEMU's end of each cable.
+fn plugged(machines: u8) -> (Arc<Lab>, Vec<OwnedFd>) {
+    let lab = Arc::new(Lab::open(machines, Origin::at(Timestamp::now()), None).unwrap());
+    let cable = |machine| Plug { lab: Arc::clone(&lab), machine }.cable().unwrap();
+    let cables = (0..machines).map(cable).collect();
+    (lab, cables)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_carries_both_ways_and_ends_when_either_side_does() {
-    let (lab, mut cables) = Lab::open(1, Origin::at(Timestamp::now()), None).unwrap();
+    let (lab, mut cables) = plugged(1);
     let _echo = echo(cables.remove(0), 0);
     for round in 0..3 {
         let stream = lab.dial(0, 7).await.unwrap();
@@ -152,7 +160,7 @@ async fn a_connection_carries_both_ways_and_ends_when_either_side_does() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_port_that_nobody_listens_on_refuses_at_once() {
-    let (lab, mut cables) = Lab::open(1, Origin::at(Timestamp::now()), None).unwrap();
+    let (lab, mut cables) = plugged(1);
     let _echo = echo(cables.remove(0), 0);
     let error = lab.dial(0, 8).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ConnectionRefused, "{error}");
@@ -160,7 +168,7 @@ async fn a_port_that_nobody_listens_on_refuses_at_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_guest_that_is_not_there_is_given_up() {
-    let (lab, cables) = Lab::open(1, Origin::at(Timestamp::now()), None).unwrap();
+    let (lab, cables) = plugged(1);
     let error = lab.dial(0, 7).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TimedOut, "{error}");
     drop(cables);
@@ -169,7 +177,7 @@ async fn a_guest_that_is_not_there_is_given_up() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_are_bounded_and_come_back_when_they_end() {
-    let (lab, _cables) = Lab::open(1, Origin::at(Timestamp::now()), None).unwrap();
+    let (lab, _cables) = plugged(1);
     let dials: Vec<_> = (0..80).map(|_| lab.dial(0, 7)).collect();
     let answers = futures_util::future::join_all(dials).await;
     let refused = answers
@@ -181,7 +189,7 @@ async fn connections_are_bounded_and_come_back_when_they_end() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn machines_of_one_switch_hear_each_other_and_each_is_dialled_by_its_number() {
-    let (lab, mut cables) = Lab::open(2, Origin::at(Timestamp::now()), None).unwrap();
+    let (lab, mut cables) = plugged(2);
     let second = echo(cables.remove(1), 1);
     let mut first = UnixStream::from(cables.remove(0));
     assert!(lab.dial(1, 7).await.is_ok());

@@ -8,6 +8,8 @@ use std::path::Path;
 use kverify_checks::scenarios::Bus;
 use serde_json::json;
 
+use crate::lab::card_of;
+
 use super::{
     kernel::Booted,
     spec::{Accel, Network, Spec},
@@ -89,6 +91,8 @@ pub(crate) struct Parts<'a> {
     pub(crate) cdrom: Option<String>,
     /// Whether there is a network card.
     pub(crate) network: bool,
+    /// Its number among the machines of its network, from 0: each has a card of its own.
+    pub(crate) machine: u8,
     /// Whether a reset by the guest ends the machine.
     pub(crate) reset_ends: bool,
     /// Where its memory is; what can be captured, or was, also has a port for a root shell, on [`PORT_FD`].
@@ -166,7 +170,8 @@ pub(crate) fn argv(spec: &Spec, accel: Accel, parts: &Parts<'_>) -> Vec<String> 
                 args.pair("-netdev", "user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:0-:22");
             }
         }
-        args.device("virtio-net-pci,netdev=net,romfile=");
+        let card = card_of(parts.machine).map(|byte| format!("{byte:02x}")).join(":");
+        args.device(&format!("virtio-net-pci,netdev=net,romfile=,mac={card}"));
     }
     for (number, path) in parts.volumes.iter().enumerate() {
         let node = format!("volume{number}");

@@ -56,6 +56,7 @@ impl Held {
             volumes,
             cdrom: None,
             network: self.network(),
+            machine: 0,
             reset_ends: false,
             memory,
             smbios: Vec::new(),

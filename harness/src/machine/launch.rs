@@ -10,6 +10,8 @@ use kverify_checks::boot::BootEnd;
 use qapi::qmp as command;
 use tokio::{sync::mpsc, task::JoinHandle, time::timeout};
 
+use crate::lab::Plug;
+
 use super::{
     QMP_LIMIT, StartError,
     argv::{CABLE_FD, PORT_FD, Parts, argv},
@@ -33,17 +35,21 @@ pub(super) struct Running {
     pub(super) started: Instant,
 }
 
-/// Starts QEMU from `parts`, whose console is filled in here; `cable` is its end of the lab's.
+/// Starts QEMU from `parts`, whose console and place on the lab's network are filled in here.
 pub(super) async fn launch(
     spec: &Spec,
     accel: Accel,
     mut parts: Parts<'_>,
-    cable: Option<OwnedFd>,
+    plug: Option<&Plug>,
 ) -> Result<Running, StartError> {
     let life = Life::new();
     let (console, writer, follower) = Console::open(life.clone()).map_err(StartError::Console)?;
     parts.console = path_of(&writer);
-    let mut given: Vec<_> = cable.map(|cable| (CABLE_FD, cable)).into_iter().collect();
+    let mut given = Vec::new();
+    if let Some(plug) = plug {
+        given.push((CABLE_FD, plug.cable().map_err(StartError::Network)?));
+        parts.machine = plug.machine;
+    }
     let mut port = None;
     if parts.has_port() {
         let (ours, theirs) = UnixStream::pair().map_err(StartError::Console)?;

@@ -5,21 +5,21 @@ use qapi::qmp as command;
 use serde_json::{Value, json};
 
 use super::{
-    Accel, Kernel, Machine, MachineError, Spec, StartError,
-    argv::Memory,
-    firmware::Firmware,
-    held::Held,
-    launch::launch,
-    process::path_of,
-    start::{lab_of, switched_on},
+    Accel, Kernel, Machine, MachineError, Spec, StartError, argv::Memory, firmware::Firmware, held::Held,
+    launch::launch, process::path_of, start::alone,
 };
-use crate::{image::Overlay, lab::Origin};
+use crate::{
+    image::Overlay,
+    lab::{Origin, Plug},
+};
 
 /// A machine whose power is off. Its disk is as it was left.
 pub struct Off {
     held: Held,
     spec: Spec,
     accel: (Accel, String),
+    /// Where it is plugged in, on a network of several machines.
+    shared: Option<Plug>,
 }
 
 impl Machine {
@@ -43,14 +43,20 @@ impl Machine {
 
     /// Switches off a machine whose guest has powered itself off.
     pub async fn switch_off(self) -> Off {
-        let (spec, accel) = (self.spec.clone(), (self.accel, self.accel_why.clone()));
-        Off { held: self.end().await, spec, accel }
+        let (spec, accel, shared) = self.stays();
+        Off { held: self.end().await, spec, accel, shared }
     }
 
     /// Cuts its power: QEMU is killed, and with it all that the guest did not flush.
     pub async fn cut_power(self) -> Off {
-        let (spec, accel) = (self.spec.clone(), (self.accel, self.accel_why.clone()));
-        Off { held: self.kill().await, spec, accel }
+        let (spec, accel, shared) = self.stays();
+        Off { held: self.kill().await, spec, accel, shared }
+    }
+
+    /// What of it is the same when it is off.
+    fn stays(&self) -> (Spec, (Accel, String), Option<Plug>) {
+        let shared = self.plug.clone().filter(Plug::is_shared);
+        (self.spec.clone(), (self.accel, self.accel_why.clone()), shared)
     }
 
     /// Waits until the guest has reset itself more often than `before`, or gives how it ended instead.
@@ -118,7 +124,7 @@ impl Off {
     }
 
     async fn start_with(self, kernel: Option<(&Kernel, Option<&Overlay>)>) -> Result<Machine, StartError> {
-        let Self { mut held, spec, accel } = self;
+        let Self { mut held, spec, accel, shared } = self;
         if let Held::Cold(cold) = &mut held {
             // It begins with memory of QEMU's own.
             cold.memory = None;
@@ -133,8 +139,12 @@ impl Off {
             // A panic of its kernel ends in a reset, and nothing is served by another try.
             parts.reset_ends = true;
         }
-        let (lab, cable) = lab_of(&spec, parts.network, Origin::at(switched_on(&spec)), None)?;
-        let running = launch(&spec, accel.0, parts, cable).await?;
-        Machine::assemble(running, &spec, accel, held, lab).await
+        let plug = match shared {
+            _ if !parts.network => None,
+            Some(plug) => Some(plug),
+            None => alone(&spec, Origin::at(spec.switched_on()), None)?,
+        };
+        let running = launch(&spec, accel.0, parts, plug.as_ref()).await?;
+        Machine::assemble(running, &spec, accel, held, plug).await
     }
 }

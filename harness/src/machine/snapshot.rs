@@ -20,7 +20,7 @@ use super::{
     process::path_of,
     qmp::{Qmp, QmpError},
     spec::{Accel, Spec},
-    start::{lab_of, layer},
+    start::{alone, layer},
 };
 use crate::{
     image::{Image, Overlay, Unnamed},
@@ -162,7 +162,7 @@ impl Machine {
         };
         let now = Timestamp::now();
         // A lab that has ended has nothing to tell.
-        let origin = match &self.lab {
+        let origin = match self.lab() {
             Some(lab) => lab.origin().await.unwrap_or_else(|_| Origin::at(now)),
             None => Origin::at(now),
         };
@@ -198,7 +198,7 @@ impl Machine {
     /// [`StartError`] where QEMU does not answer.
     pub async fn pause(&self) -> Result<(), StartError> {
         self.qmp.call(command::stop {}, QMP_LIMIT).await?;
-        if let Some(lab) = &self.lab {
+        if let Some(lab) = self.lab() {
             lab.clock().stop();
         }
         Ok(())
@@ -209,7 +209,7 @@ impl Machine {
     /// # Errors
     /// [`StartError`] where QEMU does not answer.
     pub async fn resume(&self) -> Result<(), StartError> {
-        if let Some(lab) = &self.lab {
+        if let Some(lab) = self.lab() {
             lab.clock().go();
         }
         self.qmp.call(command::cont {}, QMP_LIMIT).await?;
@@ -251,11 +251,11 @@ impl Snapshot {
             Memory::Streamed
         };
         let Some(parts) = held.parts(&firmware, memory) else { unreachable!("a fork has a disk of its own") };
-        let (lab, cable) = lab_of(&kept.spec, kept.network, kept.origin.clone(), None)?;
-        if let Some(lab) = &lab {
-            lab.clock().stop();
+        let plug = if kept.network { alone(&kept.spec, kept.origin.clone(), None)? } else { None };
+        if let Some(plug) = &plug {
+            plug.lab.clock().stop();
         }
-        let running = launch(&kept.spec, kept.accel, parts, cable).await?;
+        let running = launch(&kept.spec, kept.accel, parts, plug.as_ref()).await?;
         if let Err(error) = read_state(&running.qmp, frozen).await {
             return Err(match error {
                 StreamError::Qmp(error) => match refusal(error, &running.process).await {
@@ -266,7 +266,7 @@ impl Snapshot {
             });
         }
         let accel = (kept.accel, kept.accel_why.clone());
-        let machine = Machine::assemble(running, &kept.spec, accel, held, lab).await?;
+        let machine = Machine::assemble(running, &kept.spec, accel, held, plug).await?;
         machine.settle();
         Ok(machine)
     }

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
-use jiff::civil::DateTime;
+use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use kverify_checks::scenarios::Bus;
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +26,14 @@ pub struct Spec {
     /// What its clock says when it is switched on (UTC); `None` takes the host's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock: Option<DateTime>,
+}
+
+impl Spec {
+    /// What the clock of a machine says that is switched on now.
+    pub(crate) fn switched_on(&self) -> Timestamp {
+        let set = self.clock.and_then(|clock| clock.to_zoned(TimeZone::UTC).ok());
+        set.map_or_else(Timestamp::now, |clock| clock.timestamp())
+    }
 }
 
 /// The network around a machine.

@@ -1,13 +1,11 @@
 //! Starting a machine: its files, its accelerator, its process, its monitor.
 
 use std::{
-    os::fd::OwnedFd,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
-use jiff::{Timestamp, tz::TimeZone};
 use kverify_checks::boot::BootEnd;
 use qapi::qmp as command;
 use tokio::time::timeout;
@@ -28,7 +26,7 @@ use super::{
 use crate::{
     cloud::Instance,
     image::{Image, Overlay, Unnamed, UnnamedError},
-    lab::{Lab, Origin},
+    lab::{Origin, Plug},
 };
 
 /// How long a guest under KVM has to show that it runs.
@@ -46,6 +44,8 @@ pub struct Media<'a> {
     pub kernel: Option<&'a Kernel>,
     /// Whether there is a network card.
     pub network: bool,
+    /// Where it is plugged in, on a network of several machines; such a machine cannot be captured.
+    pub(crate) plug: Option<Plug>,
     /// What it is to a cloud, where it is on one.
     pub(crate) cloud: Option<Arc<Instance>>,
     /// Whether a reset by the guest ends the machine.
@@ -178,6 +178,7 @@ async fn start(spec: &Spec, media: &Media<'_>, accel: Accel, accel_why: String) 
         volumes: volumes.iter().map(|volume| path_of(volume.file())).collect(),
         cdrom: media.cdrom.as_ref().map(|path| path.display().to_string()),
         network: media.network,
+        machine: 0,
         reset_ends: media.reset_ends,
         memory: Memory::Own,
         smbios: media.cloud.as_ref().map(|cloud| cloud.smbios()).unwrap_or_default(),
@@ -196,8 +197,8 @@ async fn start(spec: &Spec, media: &Media<'_>, accel: Accel, accel_why: String) 
             parts.disk.overlay = path_of(overlay.file());
             (parts.disk.below, parts.disk.durable) = (vec![layer(image)], false);
             let mut memory = None;
-            // What a cloud says of a machine is not captured.
-            if media.kernel.is_none() && media.cloud.is_none() {
+            // What a cloud says of a machine is not captured, and no network with another machine on it.
+            if media.kernel.is_none() && media.cloud.is_none() && media.plug.is_none() {
                 let shared = Memfd::create("guest-memory", spec.memory_mib << 20).map_err(StartError::Memory)?;
                 parts.memory = Memory::Shared(shared.path());
                 memory = Some(shared);
@@ -206,29 +207,19 @@ async fn start(spec: &Spec, media: &Media<'_>, accel: Accel, accel_why: String) 
             Held::Cold(Box::new(Cold { image, overlay, vars, volumes, memory, network: media.network, scratch }))
         }
     };
-    let (lab, cable) = lab_of(spec, parts.network, Origin::at(switched_on(spec)), media.cloud.clone())?;
-    let running = launch(spec, accel, parts, cable).await?;
-    Machine::assemble(running, spec, (accel, accel_why), held, lab).await
+    let plug = match &media.plug {
+        _ if !media.network => None,
+        Some(plug) => Some(plug.clone()),
+        None => alone(spec, Origin::at(spec.switched_on()), media.cloud.clone())?,
+    };
+    let running = launch(spec, accel, parts, plug.as_ref()).await?;
+    Machine::assemble(running, spec, (accel, accel_why), held, plug).await
 }
 
-/// What the clock of a machine says when it is switched on.
-pub(super) fn switched_on(spec: &Spec) -> Timestamp {
-    let set = spec.clock.and_then(|clock| clock.to_zoned(TimeZone::UTC).ok());
-    set.map_or_else(Timestamp::now, |clock| clock.timestamp())
-}
-
-/// The network of one machine, and QEMU's end of its cable; nothing where it has none of ours.
-pub(super) fn lab_of(
-    spec: &Spec,
-    network: bool,
-    origin: Origin,
-    cloud: Option<Arc<Instance>>,
-) -> Result<(Option<Lab>, Option<OwnedFd>), StartError> {
-    if !network || spec.network != Network::Lab {
-        return Ok((None, None));
-    }
-    let (lab, mut cables) = Lab::open(1, origin, cloud).map_err(StartError::Network)?;
-    Ok((Some(lab), cables.pop()))
+/// The network of one machine, where it is to have one of ours.
+pub(super) fn alone(spec: &Spec, origin: Origin, cloud: Option<Arc<Instance>>) -> Result<Option<Plug>, StartError> {
+    let alone = (spec.network == Network::Lab).then(|| Plug::alone(origin, cloud));
+    alone.transpose().map_err(StartError::Network)
 }
 
 impl Machine {
@@ -238,9 +229,9 @@ impl Machine {
         spec: &Spec,
         (accel, accel_why): (Accel, String),
         held: Held,
-        lab: Option<Lab>,
+        plug: Option<Plug>,
     ) -> Result<Self, StartError> {
-        let slirp = held.network() && lab.is_none();
+        let slirp = held.network() && plug.is_none();
         let forward = if slirp { forwarded_port(&running.qmp).await? } else { None };
         Ok(Self {
             process: running.process,
@@ -249,7 +240,7 @@ impl Machine {
             life: running.life,
             port: running.port,
             forward,
-            lab,
+            plug,
             started: running.started,
             accel,
             accel_why,

@@ -120,6 +120,7 @@ pub async fn build(request: &BuildRequest, progress: &(dyn Fn(Progress) + Sync))
         cdrom: Some(request.installer.clone()),
         kernel: None,
         network: false,
+        plug: None,
         cloud: None,
         reset_ends: request.done == Done::Reboot,
         scratch: folder,

@@ -78,6 +78,7 @@ impl Offline {
             cdrom: None,
             kernel: Some(&kernel),
             network: false,
+            plug: None,
             cloud: None,
             reset_ends: true,
             scratch,

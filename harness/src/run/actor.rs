@@ -124,6 +124,9 @@ impl<'a> Actor<'a> {
             Step::Start(start) => self.start(*start).await,
             Step::Grow(grow) => self.grow(grow.mib << 20).await,
             Step::Network(network) => self.network(*network).await,
+            Step::Machine(_) | Step::Crossed(_) => {
+                Err(Trouble::Error("this step is for several machines, and here is one".to_owned()))
+            }
         };
         let cut = said.len() > KEPT;
         let stdout = said.chars().take(KEPT).collect();

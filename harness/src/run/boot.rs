@@ -26,6 +26,7 @@ pub(crate) async fn boot_disk(
         cdrom: None,
         kernel: None,
         network: true,
+        plug: way_in.plug(),
         cloud: way_in.cloud(),
         reset_ends: false,
         scratch,

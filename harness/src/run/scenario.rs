@@ -1,23 +1,27 @@
 //! Plays scenarios: each on a fork of its own, or on a machine that boots cold on another bus.
 
-use std::{path::Path, sync::Arc, time::Instant};
+use std::{collections::BTreeSet, path::Path, sync::Arc, time::Instant};
 
+use futures_util::future::join_all;
 use kverify_checks::{
     Exit, Outcome, Status,
     expect::Resolved,
     outcome::Evidence,
     scenarios::{self, Bus, Cloud, Scenario},
+    step::Step,
 };
 
 use super::{
     Ahead, Progress,
     actor::{Actor, Setting, Trouble},
     boot::boot,
+    group::group,
     reach::{ReachError, Reached},
     way_in::WayIn,
 };
 use crate::{
     image::Image,
+    lab::Lab,
     machine::{Machine, Snapshot, Spec, with_last_words},
     report::{Carrier, FORK_OF, MachineRecord, Timings},
     session::Session,
@@ -40,7 +44,8 @@ impl Stage<'_> {
     fn fork(&self, scenario: &Scenario) -> Option<&Snapshot> {
         self.snapshot
             .as_ref()
-            .filter(|_| scenario.cloud.is_none() && scenario.bus.is_none_or(|bus| bus == self.spec.bus))
+            .filter(|_| scenario.cloud.is_none() && scenario.machines.is_empty())
+            .filter(|_| scenario.bus.is_none_or(|bus| bus == self.spec.bus))
     }
 
     /// The forks for these scenarios, the next made while one is played.
@@ -64,9 +69,14 @@ impl Stage<'_> {
         record.carrier = if fork.is_some() { Carrier::Port } else { Carrier::Ssh };
         record.boot = fork.map_or_else(|| "cold".to_owned(), |fork| format!("{FORK_OF}{}", fork.at()));
         outcome.machine = Some(record.id.clone());
-        let cloud = scenario.cloud.map(WayIn::on).transpose();
-        let way_in = match &cloud {
-            Ok(cloud) => cloud.as_ref().unwrap_or(self.way_in),
+        let several = !scenario.machines.is_empty();
+        let brought = match scenario.cloud {
+            Some(cloud) => WayIn::on(cloud).map(|way_in| (None, vec![way_in])),
+            None if several => group(scenario, self.spec).map(|group| (Some(group.lab), group.ways)),
+            None => Ok((None, Vec::new())),
+        };
+        let (lab, brought) = match brought {
+            Ok(brought) => brought,
             Err(error) => {
                 return (
                     ended(outcome, &scenario.about, "at its beginning", Trouble::Error(error.to_string())),
@@ -74,69 +84,114 @@ impl Stage<'_> {
                 );
             }
         };
+        let ways: Vec<_> = if brought.is_empty() { vec![self.way_in] } else { brought.iter().collect() };
         let begun = Instant::now();
-        let machine = match ahead.filter(|_| fork.is_some()) {
-            Some(ahead) => ahead.take().await.map_err(Trouble::Error),
-            None => self.cold(scenario.bus.unwrap_or(self.spec.bus), way_in).await,
+        let machines = match ahead.filter(|_| fork.is_some()) {
+            Some(ahead) => ahead.take().await.map(|one| vec![one]).map_err(Trouble::Error),
+            None => self.cold(scenario.bus.unwrap_or(self.spec.bus), &ways).await,
         };
         record.timings.login = Some(begun.elapsed().as_secs_f64());
         outcome.evidence.push(Evidence {
             from: match (fork, scenario.cloud, scenario.bus) {
                 (Some(_), ..) => "fork".to_owned(),
                 (None, Some(cloud), _) => format!("cold boot on {}", name_of(cloud)),
+                (None, None, _) if several => format!("cold boot of {} machines", ways.len()),
                 (None, None, Some(bus)) => format!("cold boot, its disk on {}", bus.about()),
                 (None, None, None) => "cold boot".to_owned(),
             },
-            exit: Exit::Code(i32::from(machine.is_err())),
+            exit: Exit::Code(i32::from(machines.is_err())),
             seconds: begun.elapsed().as_secs_f64(),
             stdout: String::new(),
             stderr: String::new(),
             cut: false,
         });
-        let outcome = match machine {
-            Ok(machine) => self.steps(scenario, way_in, outcome, machine).await,
+        let outcome = match machines {
+            Ok(machines) => {
+                let setting = |way_in| Setting { way_in, resolved: self.resolved, progress: self.progress };
+                let actors = ways.iter().zip(machines);
+                let actors = actors.map(|(way_in, (machine, session))| Actor::new(setting(way_in), machine, session));
+                steps(scenario, outcome, actors.collect(), lab.as_deref()).await
+            }
             Err(trouble) => ended(outcome, &scenario.about, "at its beginning", trouble),
         };
         (outcome, record)
     }
 
-    async fn steps(
-        &self,
-        scenario: &Scenario,
-        way_in: &WayIn,
-        mut outcome: Outcome,
-        (machine, session): (Machine, Session),
-    ) -> Outcome {
-        let setting = Setting { way_in, resolved: self.resolved, progress: self.progress };
-        let mut actor = Actor::new(setting, machine, session);
-        for (index, step) in scenario.steps.iter().enumerate() {
-            let (evidence, done) = actor.act(step).await;
-            outcome.evidence.push(evidence);
-            if let Err(trouble) = done {
-                let place = format!("at step {} of {}, {}", index + 1, scenario.steps.len(), step.about());
-                return ended(outcome, &scenario.about, &place, trouble);
-            }
-        }
-        outcome.status = Status::Pass;
-        outcome.want = Some(scenario.about.clone());
-        outcome.got = Some(actor.boots());
-        outcome
+    /// A machine for each way in, all booted at once.
+    async fn cold(&self, bus: Bus, ways: &[&WayIn]) -> Result<Vec<(Machine, Session)>, Trouble> {
+        let spec = Spec { bus, ..self.spec.clone() };
+        let several = ways.len() > 1;
+        let boots = ways.iter().zip(1..).map(|(way_in, number)| {
+            let named = move |trouble| match trouble {
+                Trouble::Fail(why) if several => Trouble::Fail(format!("machine {number}: {why}")),
+                Trouble::Error(why) if several => Trouble::Error(format!("machine {number}: {why}")),
+                trouble => trouble,
+            };
+            let boot = self.cold_one(&spec, way_in);
+            async move { boot.await.map_err(named) }
+        });
+        join_all(boots).await.into_iter().collect()
     }
 
-    async fn cold(&self, bus: Bus, way_in: &WayIn) -> Result<(Machine, Session), Trouble> {
-        let spec = Spec { bus, ..self.spec.clone() };
-        let booted = boot(self.image, &spec, way_in, self.scratch, self.progress).await;
+    async fn cold_one(&self, spec: &Spec, way_in: &WayIn) -> Result<(Machine, Session), Trouble> {
+        let booted = boot(self.image, spec, way_in, self.scratch, self.progress).await;
         match booted {
             Ok((machine, Ok(Reached::Settled(arrival)))) => Ok((machine, arrival.session)),
             Ok((machine, Ok(Reached::Ended(end)))) => Err(Trouble::Fail(with_last_words(end, &machine))),
-            // What a cloud brings is the image's to take.
-            Ok((machine, Err(error @ ReachError::NoWayIn(_)))) if way_in.cloud().is_some() => {
+            // What is brought to it is the image's to take.
+            Ok((machine, Err(error @ ReachError::NoWayIn(_))))
+                if way_in.cloud().is_some() || way_in.plug().is_some() =>
+            {
                 Err(Trouble::Fail(with_last_words(error, &machine)))
             }
             Ok((machine, Err(error))) => Err(Trouble::Error(with_last_words(error, &machine))),
             Err(error) => Err(Trouble::Error(format!("no machine: {error}"))),
         }
     }
+}
+
+/// Plays the steps on machines that have settled.
+async fn steps(scenario: &Scenario, mut outcome: Outcome, mut actors: Vec<Actor<'_>>, lab: Option<&Lab>) -> Outcome {
+    let mut at = 0;
+    for (index, step) in scenario.steps.iter().enumerate() {
+        let (evidence, done) = match (step, lab) {
+            (Step::Machine(number), _) => {
+                at = usize::from(*number).saturating_sub(1);
+                continue;
+            }
+            (Step::Crossed(services), Some(lab)) => crossed(step, services, lab).await,
+            _ => actors[at].act(step).await,
+        };
+        outcome.evidence.push(evidence);
+        if let Err(trouble) = done {
+            let on = if actors.len() > 1 { format!(" on machine {}", at + 1) } else { String::new() };
+            let place = format!("at step {} of {}{on}, {}", index + 1, scenario.steps.len(), step.about());
+            return ended(outcome, &scenario.about, &place, trouble);
+        }
+    }
+    outcome.status = Status::Pass;
+    outcome.want = Some(scenario.about.clone());
+    outcome.got = Some(actors[0].boots());
+    outcome
+}
+
+/// Whether what crossed between machines is what has to, and nothing else.
+async fn crossed(step: &Step, services: &[String], lab: &Lab) -> (Evidence, Result<(), Trouble>) {
+    let begun = Instant::now();
+    let crossed = lab.crossed().await;
+    let (stdout, done) = match &crossed {
+        Err(error) => (String::new(), Err(Trouble::Error(error.to_string()))),
+        Ok(crossed) => {
+            let said = crossed.iter().cloned().collect::<Vec<_>>().join(", ");
+            let as_due = crossed.iter().eq(BTreeSet::from_iter(services));
+            let said = if said.is_empty() { "nothing".to_owned() } else { said };
+            let done = if as_due { Ok(()) } else { Err(Trouble::Fail(format!("between them went {said}"))) };
+            (said, done)
+        }
+    };
+    let exit = Exit::Code(i32::from(done.is_err()));
+    let seconds = begun.elapsed().as_secs_f64();
+    (Evidence { from: step.about(), exit, seconds, stdout, stderr: String::new(), cut: false }, done)
 }
 
 fn name_of(cloud: Cloud) -> &'static str {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     cloud::Instance,
     image::{Seed, SeedError},
-    lab::{card_of, of_machine},
+    lab::{Plug, card_of, of_machine},
     session::{Credential, RunKey, nonce},
 };
 
@@ -27,6 +27,8 @@ pub(crate) struct WayIn {
     seed: Option<SeedText>,
     /// The cloud that brings the account instead.
     cloud: Option<Arc<Instance>>,
+    /// Where the machine is plugged in, where it is one of several.
+    plug: Option<Plug>,
 }
 
 /// What a seed brings, and the key that it lets in. Whoever has it enters a throw-away machine.
@@ -45,9 +47,9 @@ impl WayIn {
     /// The caller's account, or else a seed.
     pub(crate) fn new(own: Option<Credential>) -> Result<Self, RunError> {
         if let Some(credential) = own {
-            return Ok(Self { credential, seed: None, cloud: None });
+            return Ok(Self { credential, seed: None, cloud: None, plug: None });
         }
-        Self::seeding(None)
+        Self::seeding(None, "")
     }
 
     /// What a cloud hands to a machine.
@@ -64,7 +66,7 @@ impl WayIn {
         let nonce = format!("{nonce:032x}");
         let instance = Instance { cloud, nonce, hostname, key, user_data, mac, address: of_machine(0) };
         let credential = Credential::Key { user: SEED_USER.to_owned(), pem: ours.private };
-        Ok(Self { credential, seed: None, cloud: Some(Arc::new(instance)) })
+        Ok(Self { credential, seed: None, cloud: Some(Arc::new(instance)), plug: None })
     }
 
     /// What the machine is to its cloud, where it is on one.
@@ -74,15 +76,26 @@ impl WayIn {
 
     /// A seed that gives the machine a name of its own.
     pub(crate) fn named() -> Result<Self, RunError> {
-        Self::seeding(Some(name_of(fresh_nonce()?)))
+        Self::seeding(Some(name_of(fresh_nonce()?)), "")
     }
 
-    fn seeding(hostname: Option<String>) -> Result<Self, RunError> {
+    /// The same for one machine of several, which is told more: the rest of a `#cloud-config`.
+    pub(crate) fn member(plug: Plug, told: &str) -> Result<Self, RunError> {
+        let way_in = Self::seeding(Some(name_of(fresh_nonce()?)), told)?;
+        Ok(Self { plug: Some(plug), ..way_in })
+    }
+
+    /// Where the machine is plugged in, where it is one of several.
+    pub(crate) fn plug(&self) -> Option<Plug> {
+        self.plug.clone()
+    }
+
+    fn seeding(hostname: Option<String>, told: &str) -> Result<Self, RunError> {
         let (key, nonce) = (fresh_key()?, fresh_nonce()?);
         let name = hostname.as_ref().map(|name| format!("local-hostname: {name}\n")).unwrap_or_default();
         Ok(Self::seeded_by(SeedText {
             meta_data: format!("instance-id: kverify-{nonce:032x}\n{name}"),
-            user_data: user_data(&key.public),
+            user_data: format!("{}{told}", user_data(&key.public)),
             private_key: key.private,
             hostname,
         }))
@@ -91,7 +104,7 @@ impl WayIn {
     /// The way in that this seed made.
     pub(crate) fn seeded_by(seed: SeedText) -> Self {
         let credential = Credential::Key { user: SEED_USER.to_owned(), pem: seed.private_key.clone() };
-        Self { credential, seed: Some(seed), cloud: None }
+        Self { credential, seed: Some(seed), cloud: None, plug: None }
     }
 
     /// The seed, where there is one.

@@ -1,0 +1,81 @@
+//! Several machines on one switch: the ways into them, and what cloud-init is told there.
+
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    sync::Arc,
+};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use kverify_checks::scenarios::{Blank, Scenario};
+use openssl::{error::ErrorStack, pkey::PKey};
+
+use super::{RunError, way_in::WayIn};
+use crate::{
+    lab::{Lab, Origin, Plug, of_machine},
+    machine::{Network, Spec},
+};
+
+/// Machines of one network.
+pub(super) struct Group {
+    pub(super) lab: Arc<Lab>,
+    /// Into each of them.
+    pub(super) ways: Vec<WayIn>,
+}
+
+/// The machines that a scenario has beside each other.
+pub(super) fn group(scenario: &Scenario, spec: &Spec) -> Result<Group, RunError> {
+    let count = u8::try_from(scenario.machines.len()).unwrap_or(u8::MAX);
+    if spec.network != Network::Lab {
+        return Err(RunError::Host("several machines meet on --network lab only, and this is slirp".to_owned()));
+    }
+    let lab = Lab::open(count, Origin::at(spec.switched_on()), None)
+        .map_err(|error| RunError::Host(format!("no network for {count} machines: {error}")))?;
+    let lab = Arc::new(lab);
+    let mut keys = Keys::default();
+    let mut ways = Vec::new();
+    for (machine, member) in (0..count).zip(&scenario.machines) {
+        let mut told = member.user_data.clone();
+        for (blank, number) in member.blanks() {
+            let filled = keys.fill(blank, number).map_err(|error| RunError::Key(error.to_string()))?;
+            told = told.replace(&format!("@{}-{number}@", blank.name()), &filled);
+        }
+        ways.push(WayIn::member(Plug { lab: Arc::clone(&lab), machine }, &told)?);
+    }
+    Ok(Group { lab, ways })
+}
+
+/// WireGuard's keys by the number of the machine that they are for: private and public, in base64.
+#[derive(Default)]
+struct Keys(BTreeMap<u8, (String, String)>);
+
+impl Keys {
+    fn fill(&mut self, blank: Blank, number: u8) -> Result<String, ErrorStack> {
+        if blank == Blank::Address {
+            return Ok(of_machine(number.saturating_sub(1)).to_string());
+        }
+        let (private, public) = match self.0.entry(number) {
+            Entry::Occupied(there) => there.into_mut(),
+            Entry::Vacant(place) => {
+                let key = PKey::generate_x25519()?;
+                place.insert((STANDARD.encode(key.raw_private_key()?), STANDARD.encode(key.raw_public_key()?)))
+            }
+        };
+        Ok(if blank == Blank::PrivateKey { private } else { public }.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Blank, Keys};
+
+    #[test]
+    fn a_machine_has_one_pair_of_keys_however_often_it_is_named() {
+        let mut keys = Keys::default();
+        let public = keys.fill(Blank::PublicKey, 2).unwrap();
+        assert_eq!(public.len(), 44);
+        assert_eq!(keys.fill(Blank::PublicKey, 2).unwrap(), public);
+        assert_ne!(keys.fill(Blank::PublicKey, 1).unwrap(), public);
+        assert_ne!(keys.fill(Blank::PrivateKey, 2).unwrap(), public);
+        assert_eq!(keys.fill(Blank::Address, 2).unwrap(), "10.0.2.16");
+    }
+}
