@@ -256,6 +256,7 @@ scenarios!(
     "crash",
     "disk-grows",
     "full-pool",
+    "metadata-lost",
     "network-cable",
     "network-late",
     "network-silent",

@@ -50,6 +50,8 @@ pub struct Network {
     pub time: bool,
     /// How the name server is.
     pub names: NameServer,
+    /// How the metadata service of a cloud is.
+    pub metadata: MetadataService,
     /// How many of a hundred frames are lost, in each direction.
     pub loss: u8,
     /// How many milliseconds a frame is on its way.
@@ -62,7 +64,8 @@ impl Default for Network {
     /// All is well.
     fn default() -> Self {
         let names = NameServer::Well;
-        Self { cable: true, dhcp: true, time: true, names, loss: 0, latency: 0, heals_after: None }
+        let metadata = MetadataService::Well;
+        Self { cable: true, dhcp: true, time: true, names, metadata, loss: 0, latency: 0, heals_after: None }
     }
 }
 
@@ -81,6 +84,19 @@ pub enum NameServer {
     Silent,
 }
 
+/// How the metadata service of a cloud is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MetadataService {
+    /// It answers as that cloud's does.
+    #[default]
+    Well,
+    /// It says nothing.
+    Silent,
+    /// Somebody else answers, with a web page for every question.
+    Wrong,
+}
+
 impl Network {
     /// What is wrong, in words.
     fn about(&self) -> String {
@@ -94,7 +110,13 @@ impl Network {
         let wrong = wrong.into_iter().filter(|(is, _)| *is).map(|(_, what)| what.to_owned());
         let loss = (self.loss > 0).then(|| format!("{} % of frames lost", self.loss));
         let latency = (self.latency > 0).then(|| format!("frames {} ms on their way", self.latency));
-        let wrong: Vec<_> = wrong.chain(names.map(str::to_owned)).chain(loss).chain(latency).collect();
+        let metadata = match self.metadata {
+            MetadataService::Well => None,
+            MetadataService::Silent => Some("a silent metadata service"),
+            MetadataService::Wrong => Some("a metadata service that is something else"),
+        };
+        let services = names.into_iter().chain(metadata).map(str::to_owned);
+        let wrong: Vec<_> = wrong.chain(services).chain(loss).chain(latency).collect();
         let heals = self.heals_after.map(|seconds| format!(" for {seconds} s")).unwrap_or_default();
         if wrong.is_empty() {
             "the network is well".to_owned()

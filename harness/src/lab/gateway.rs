@@ -8,7 +8,7 @@ use std::{
     task::Context,
 };
 
-use kverify_checks::step::Network;
+use kverify_checks::step::{MetadataService, Network};
 use smoltcp::{
     time::Instant,
     wire::{
@@ -72,7 +72,7 @@ impl Gateway {
         let moved = self.stack.poll(now, cx);
         if let Some(cloud) = &self.cloud {
             for (to, stream) in self.stack.accepted() {
-                tokio::spawn(http::serve(Arc::clone(cloud), to, stream));
+                tokio::spawn(http::serve(Arc::clone(cloud), self.network.metadata, to, stream));
             }
         }
         moved
@@ -130,6 +130,9 @@ impl Gateway {
             && let Ok(segment) = TcpPacket::new_checked(packet.payload())
             && cloud.serves(to, segment.dst_port())
         {
+            if self.network.metadata == MetadataService::Silent {
+                return None;
+            }
             if segment.syn() && !segment.ack() {
                 self.stack.expect((packet.src_addr(), segment.src_port()), (to, segment.dst_port()));
             }

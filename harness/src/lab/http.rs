@@ -12,6 +12,8 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use tokio::{net::UnixStream, time::timeout};
 
+use kverify_checks::step::MetadataService;
+
 use crate::cloud::{Instance, Question};
 
 /// How long a connection may last.
@@ -19,10 +21,16 @@ const LIMIT: Duration = Duration::from_mins(2);
 /// How much a question's head may be, in bytes.
 const HEAD: usize = 64 * 1024;
 
+/// What somebody answers who is no metadata service.
+const STRANGER: &str = "<!DOCTYPE html><title>Welcome</title><p>Please accept our terms to go on.";
+
 /// Answers what comes over a connection to the service at `to`, until the guest closes it.
-pub(super) async fn serve(cloud: Arc<Instance>, to: Ipv4Addr, stream: UnixStream) {
+pub(super) async fn serve(cloud: Arc<Instance>, how: MetadataService, to: Ipv4Addr, stream: UnixStream) {
     let service = service_fn(|request: Request<Incoming>| {
-        let answer = answer(&cloud, to, &request);
+        let answer = match how {
+            MetadataService::Wrong => Response::new(Full::new(Bytes::from_static(STRANGER.as_bytes()))),
+            MetadataService::Well | MetadataService::Silent => answer(&cloud, to, &request),
+        };
         async move { Ok::<_, Infallible>(answer) }
     });
     let serving = http1::Builder::new().max_buf_size(HEAD).serve_connection(TokioIo::new(stream), service);
