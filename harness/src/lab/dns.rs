@@ -1,4 +1,6 @@
-//! Names: what the lab serves, and that there is nothing else. Pure.
+//! Names: what the lab serves, and that there is nothing else. Pure; what carries connections stands apart.
+
+pub(super) mod connection;
 
 use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
 
@@ -15,6 +17,8 @@ pub(super) const PORT: u16 = 53;
 
 /// What a server may send in one datagram, in bytes (<https://dnsflagday.net/2020/>).
 const DATAGRAM: u16 = 1232;
+/// The same to a client that says nothing of what it takes (RFC 1035, 4.2.1), in bytes.
+const OLD_DATAGRAM: u16 = 512;
 /// Public time servers that distributions are made with; what is beneath a name is meant as well.
 const TIME_SERVERS: [&str; 5] =
     ["pool.ntp.org", "ntp.ubuntu.com", "time.cloudflare.com", "time.google.com", "time1.google.com"];
@@ -29,6 +33,15 @@ pub(super) struct Names {
     base: u32,
     /// The cloud that has names of its own.
     cloud: Option<Arc<Instance>>,
+}
+
+/// What questions and answers travel in.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Carriage {
+    /// What does not fit in one is left out, and the answer says so.
+    Datagram,
+    /// There is room for all.
+    Connection,
 }
 
 /// What was asked, and what is answered.
@@ -80,7 +93,7 @@ impl Names {
     }
 
     /// The answer to a question; none to what is not one, and no message where the server is silent.
-    pub(super) fn answer(&mut self, question: &[u8], server: NameServer) -> Option<Answer> {
+    pub(super) fn answer(&mut self, question: &[u8], server: NameServer, carriage: Carriage) -> Option<Answer> {
         let asked = Packet::parse(question).ok()?;
         if asked.has_flags(PacketFlag::RESPONSE) || asked.opcode() != OPCODE::StandardQuery {
             return None;
@@ -109,7 +122,19 @@ impl Names {
             }
             _ => RCODE::NameError,
         };
-        let message = if server == NameServer::Silent { Vec::new() } else { reply.build_bytes_vec().ok()? };
+        let room = match carriage {
+            Carriage::Connection => u16::MAX,
+            Carriage::Datagram => asked.opt().map_or(0, |opt| opt.udp_packet_size).clamp(OLD_DATAGRAM, DATAGRAM),
+        };
+        let mut message = reply.build_bytes_vec().ok()?;
+        if message.len() > usize::from(room) {
+            reply.set_flags(PacketFlag::TRUNCATION);
+            reply.answers.clear();
+            message = reply.build_bytes_vec().ok()?;
+        }
+        if server == NameServer::Silent {
+            message.clear();
+        }
         let kind = match question.qtype {
             QTYPE::TYPE(kind) => format!("{kind:?}"),
             other => format!("{other:?}"),
@@ -133,7 +158,7 @@ mod tests {
         rdata::{OPT, RData},
     };
 
-    use super::{NameServer, Names};
+    use super::{Carriage, NameServer, Names};
 
     fn question(name: &str, kind: TYPE) -> Vec<u8> {
         let mut packet = Packet::new_query(77);
@@ -151,7 +176,8 @@ mod tests {
     fn a_name_of_the_lab_has_an_address_that_other_labs_do_not_give() {
         let (mut one, mut other) =
             (Names::new(1 << 48, BTreeMap::new(), None), Names::new(2 << 48, BTreeMap::new(), None));
-        let answer = one.answer(&question("Answers.KVerify.test", TYPE::A), NameServer::Well).unwrap();
+        let answer =
+            one.answer(&question("Answers.KVerify.test", TYPE::A), NameServer::Well, Carriage::Datagram).unwrap();
         assert_eq!((answer.name.as_str(), answer.kind.as_str()), (LAB_NAME, "A"));
         let reply = Packet::parse(&answer.message).unwrap();
         assert_eq!((reply.id(), reply.rcode(), reply.answers.len()), (77, RCODE::NoError, 1));
@@ -164,7 +190,7 @@ mod tests {
     #[test]
     fn a_name_without_such_a_record_is_there_all_the_same() {
         let answer = Names::new(0, BTreeMap::new(), None)
-            .answer(&question("2.debian.pool.ntp.org", TYPE::AAAA), NameServer::Well)
+            .answer(&question("2.debian.pool.ntp.org", TYPE::AAAA), NameServer::Well, Carriage::Datagram)
             .unwrap();
         let reply = Packet::parse(&answer.message).unwrap();
         assert_eq!((reply.rcode(), reply.answers.len()), (RCODE::NoError, 0));
@@ -174,7 +200,7 @@ mod tests {
     fn other_names_are_not_there() {
         let mut names = Names::new(0, BTreeMap::new(), None);
         for name in ["updates.example.com", "evilpool.ntp.org.example", "notpool.ntp.org.", "xpool.ntp.org"] {
-            let answer = names.answer(&question(name, TYPE::A), NameServer::Well).unwrap();
+            let answer = names.answer(&question(name, TYPE::A), NameServer::Well, Carriage::Datagram).unwrap();
             assert_eq!(Packet::parse(&answer.message).unwrap().rcode(), RCODE::NameError, "{name}");
         }
     }
@@ -195,7 +221,7 @@ mod tests {
     fn servers_are_what_they_are_called() {
         let mut names = Names::new(0, BTreeMap::new(), None);
         let mut rcode = |server| {
-            let answer = names.answer(&question(LAB_NAME, TYPE::A), server).unwrap();
+            let answer = names.answer(&question(LAB_NAME, TYPE::A), server, Carriage::Datagram).unwrap();
             (!answer.message.is_empty()).then(|| Packet::parse(&answer.message).unwrap().rcode())
         };
         assert_eq!(rcode(NameServer::NoNames), Some(RCODE::NameError));
@@ -209,17 +235,17 @@ mod tests {
         let mut names = Names::new(0, BTreeMap::new(), None);
         let whole = question(LAB_NAME, TYPE::A);
         for length in 0..whole.len() {
-            let _ = names.answer(&whole[..length], NameServer::Well);
+            let _ = names.answer(&whole[..length], NameServer::Well, Carriage::Datagram);
         }
         let mut reply = whole.clone();
         reply[2] |= 0x80;
-        assert!(names.answer(&reply, NameServer::Well).is_none(), "an answer");
+        assert!(names.answer(&reply, NameServer::Well, Carriage::Datagram).is_none(), "an answer");
         let mut none = whole.clone();
         none[5] = 0;
-        assert!(names.answer(&none, NameServer::Well).is_none(), "no question in it");
+        assert!(names.answer(&none, NameServer::Well, Carriage::Datagram).is_none(), "no question in it");
         // A name that points to itself.
         let mut endless = whole;
         endless[12..14].copy_from_slice(&[0xc0, 12]);
-        assert!(names.answer(&endless, NameServer::Well).is_none());
+        assert!(names.answer(&endless, NameServer::Well, Carriage::Datagram).is_none());
     }
 }

@@ -5,7 +5,7 @@ use std::{
     collections::BTreeMap,
     net::{IpAddr, Ipv4Addr, SocketAddrV4},
     sync::Arc,
-    task::Context,
+    task::{Context, Poll},
 };
 
 use kverify_checks::step::{MetadataService, Network};
@@ -15,6 +15,7 @@ use smoltcp::{
         EthernetAddress, EthernetFrame, EthernetProtocol, IpProtocol, Ipv4Packet, Ipv6Packet, TcpPacket, UdpPacket,
     },
 };
+use tokio::sync::mpsc;
 
 use crate::cloud::Instance;
 
@@ -22,12 +23,18 @@ use super::{
     address::{GATEWAY, GATEWAY_MAC, NAME_SERVER, card_of, of_machine, stays},
     clock::Clock,
     dhcp,
-    dns::{self, Names},
+    dns::{
+        self, Carriage, Names,
+        connection::{self, Asked},
+    },
     egress::Egress,
     frame::{self, Cards},
     http, ntp,
     stack::{Dialler, Stack},
 };
+
+/// How many questions of connections wait at most for their turn.
+const ASKED: usize = 64;
 
 /// The gateway of one network.
 pub(super) struct Gateway {
@@ -36,6 +43,9 @@ pub(super) struct Gateway {
     clock: Arc<Clock>,
     egress: Arc<Egress>,
     stack: Stack,
+    /// What is asked over connections, and where those that serve them ask it.
+    asked: mpsc::Receiver<Asked>,
+    desk: mpsc::Sender<Asked>,
     /// What the machine is to its cloud, where it is on one.
     cloud: Option<Arc<Instance>>,
 }
@@ -48,8 +58,8 @@ impl Gateway {
         egress: Arc<Egress>,
         cloud: Option<Arc<Instance>>,
     ) -> Self {
-        let network = Network::default();
-        Self { network, names, clock, egress, stack: Stack::new(seed), cloud }
+        let (network, (desk, asked)) = (Network::default(), mpsc::channel(ASKED));
+        Self { network, names, clock, egress, stack: Stack::new(seed), asked, desk, cloud }
     }
 
     /// The address of a name, where the lab serves it.
@@ -69,11 +79,18 @@ impl Gateway {
 
     /// Moves what connections carry, and says whether there was something.
     pub(super) fn poll(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
-        let moved = self.stack.poll(now, cx);
-        if let Some(cloud) = &self.cloud {
-            for (to, stream) in self.stack.accepted() {
-                tokio::spawn(http::serve(Arc::clone(cloud), self.network.metadata, to, stream));
+        let mut moved = self.stack.poll(now, cx);
+        for (to, stream) in self.stack.accepted() {
+            if is_name_server(to) {
+                tokio::spawn(connection::serve(self.desk.clone(), stream));
+            } else if let Some(cloud) = &self.cloud {
+                tokio::spawn(http::serve(Arc::clone(cloud), self.network.metadata, *to.ip(), stream));
             }
+        }
+        while let Poll::Ready(Some(Asked { question, answer })) = self.asked.poll_recv(cx) {
+            // A guest that has gone needs no answer.
+            let _ = answer.send(self.named(&question, Carriage::Connection));
+            moved = true;
         }
         moved
     }
@@ -116,6 +133,21 @@ impl Gateway {
         {
             return self.lease(machine, datagram.payload);
         }
+        if first
+            && packet.next_header() == IpProtocol::Tcp
+            && let Ok(segment) = TcpPacket::new_checked(packet.payload())
+            && let service = SocketAddrV4::new(to, segment.dst_port())
+            && self.serves(service)
+        {
+            if self.network.metadata == MetadataService::Silent && !is_name_server(service) {
+                return None;
+            }
+            if segment.syn() && !segment.ack() {
+                self.stack.expect(SocketAddrV4::new(packet.src_addr(), segment.src_port()), service);
+            }
+            self.stack.take(bytes);
+            return None;
+        }
         if to == GATEWAY || to == NAME_SERVER {
             return match &datagram {
                 Some(datagram) if datagram.to.port() == dns::PORT => self.name(guest, datagram),
@@ -125,19 +157,6 @@ impl Gateway {
                     None
                 }
             };
-        }
-        if let (Some(cloud), true, IpProtocol::Tcp) = (&self.cloud, first, packet.next_header())
-            && let Ok(segment) = TcpPacket::new_checked(packet.payload())
-            && cloud.serves(to, segment.dst_port())
-        {
-            if self.network.metadata == MetadataService::Silent {
-                return None;
-            }
-            if segment.syn() && !segment.ack() {
-                self.stack.expect((packet.src_addr(), segment.src_port()), (to, segment.dst_port()));
-            }
-            self.stack.take(bytes);
-            return None;
         }
         if stays(to) {
             return None;
@@ -170,15 +189,33 @@ impl Gateway {
     }
 
     fn name(&mut self, guest: Cards, asked: &Datagram<'_>) -> Option<Vec<u8>> {
-        let answer = self.names.answer(asked.payload, self.network.names)?;
+        let message = self.named(asked.payload, Carriage::Datagram)?;
+        (!message.is_empty()).then(|| frame::datagram(guest, asked.to, asked.from, &message))
+    }
+
+    /// The answer of the name server, and a note of what it was asked; nothing to what is no question, no message where
+    /// it is silent.
+    fn named(&mut self, question: &[u8], carriage: Carriage) -> Option<Vec<u8>> {
+        let answer = self.names.answer(question, self.network.names, carriage)?;
         self.egress.asked(&answer.name, &answer.kind);
-        (!answer.message.is_empty()).then(|| frame::datagram(guest, asked.to, asked.from, &answer.message))
+        Some(answer.message)
+    }
+
+    /// Whether guests may open connections to this.
+    fn serves(&self, service: SocketAddrV4) -> bool {
+        let cloud = self.cloud.as_ref();
+        is_name_server(service) || cloud.is_some_and(|cloud| cloud.serves(*service.ip(), service.port()))
     }
 
     fn time(&self, guest: Cards, asked: &Datagram<'_>) -> Option<Vec<u8>> {
         let answer = self.network.time.then(|| ntp::answer(asked.payload, self.clock.now()))??;
         Some(frame::datagram(guest, asked.to, asked.from, &answer))
     }
+}
+
+/// Whether names are asked there: where datagrams with questions are answered.
+fn is_name_server(service: SocketAddrV4) -> bool {
+    (*service.ip() == NAME_SERVER || *service.ip() == GATEWAY) && service.port() == dns::PORT
 }
 
 /// A datagram that arrived whole.

@@ -4,7 +4,7 @@
 use std::{
     collections::VecDeque,
     io,
-    net::Ipv4Addr,
+    net::{Ipv4Addr, SocketAddrV4},
     os::unix::net::UnixStream as StdStream,
     pin::Pin,
     task::{Context, Poll, ready},
@@ -42,6 +42,8 @@ const SMALL_WINDOW: usize = 16 * 1024;
 const GONE: Duration = Duration::from_mins(5);
 /// How many connections there may be at once.
 const MOST: usize = 64;
+/// How many of them guests may have opened: kverify's own way to them stays free.
+const MOST_OF_GUESTS: usize = 32;
 /// How many frames wait to be read by the stack, and how many wait to be sent by it.
 const QUEUE: usize = 512;
 /// From here on, nobody listens on ports.
@@ -56,22 +58,24 @@ pub(super) struct Stack {
     interface: Interface,
     sockets: SocketSet<'static>,
     connections: Vec<Connection>,
-    /// Those that guests opened, by the address that they opened them to, and nobody took yet.
-    accepted: Vec<(Ipv4Addr, UnixStream)>,
+    /// Those that guests opened, by what they opened them to, and nobody took yet.
+    accepted: Vec<(SocketAddrV4, UnixStream)>,
     /// For ports: other ones in each fork, whose guests remember the connections of their origin.
     random: Random,
 }
 
 struct Connection {
     handle: SocketHandle,
+    /// Whether it was a guest that opened it.
+    of_guest: bool,
     end: End,
 }
 
 enum End {
     /// Whom it is opened for, and until when.
     Opening(Dialler, Instant),
-    /// The guest's address and port that opens it, and the address that it opens it to.
-    Expected((Ipv4Addr, u16), Ipv4Addr),
+    /// Where the guest opens it from, and what to.
+    Expected(SocketAddrV4, SocketAddrV4),
     Open {
         host: UnixStream,
         host_done: bool,
@@ -132,17 +136,18 @@ impl Stack {
             return;
         }
         let handle = self.sockets.add(socket);
-        self.connections.push(Connection { handle, end: End::Opening(dialler, deadline) });
+        self.connections.push(Connection { handle, of_guest: false, end: End::Opening(dialler, deadline) });
     }
 
     /// A guest opens a connection to a service of ours: its first segment comes next. There is no backlog that it could
     /// wait in, so it has a socket of its own, once for however often it is sent.
-    pub(super) fn expect(&mut self, guest: (Ipv4Addr, u16), (address, port): (Ipv4Addr, u16)) {
-        let known = self.connections.iter().any(|one| matches!(one.end, End::Expected(its, _) if its == guest));
-        if known {
+    pub(super) fn expect(&mut self, guest: SocketAddrV4, service: SocketAddrV4) {
+        let known = |one: &Connection| matches!(one.end, End::Expected(from, to) if (from, to) == (guest, service));
+        if self.connections.iter().any(known) {
             return;
         }
-        if self.connections.len() >= MOST {
+        let of_guests = self.connections.iter().filter(|one| one.of_guest).count();
+        if self.connections.len() >= MOST || of_guests >= MOST_OF_GUESTS {
             // Of those that were never opened to their end, the oldest makes room: a flood shuts nobody out.
             let Some(oldest) = self.connections.iter().position(|one| matches!(one.end, End::Expected(..))) else {
                 return;
@@ -150,14 +155,14 @@ impl Stack {
             self.sockets.remove(self.connections.remove(oldest).handle);
         }
         let mut socket = new_socket(SMALL_WINDOW);
-        if socket.listen((address, port)).is_ok() {
+        if socket.listen((*service.ip(), service.port())).is_ok() {
             let handle = self.sockets.add(socket);
-            self.connections.push(Connection { handle, end: End::Expected(guest, address) });
+            self.connections.push(Connection { handle, of_guest: true, end: End::Expected(guest, service) });
         }
     }
 
-    /// The connections that guests opened since the last time, each with the address that it was opened to.
-    pub(super) fn accepted(&mut self) -> Vec<(Ipv4Addr, UnixStream)> {
+    /// The connections that guests opened since the last time, each with what it was opened to.
+    pub(super) fn accepted(&mut self) -> Vec<(SocketAddrV4, UnixStream)> {
         std::mem::take(&mut self.accepted)
     }
 
@@ -245,7 +250,7 @@ impl Connection {
     }
 
     /// Hands over a connection that a guest opened, as soon as it is open.
-    fn accept(&mut self, socket: &mut tcp::Socket<'_>, accepted: &mut Vec<(Ipv4Addr, UnixStream)>) -> bool {
+    fn accept(&mut self, socket: &mut tcp::Socket<'_>, accepted: &mut Vec<(SocketAddrV4, UnixStream)>) -> bool {
         let End::Expected(_, to) = self.end else { return false };
         if !matches!(socket.state(), State::Established | State::CloseWait) {
             return false;

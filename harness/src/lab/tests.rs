@@ -1,5 +1,8 @@
 //! The lab with a guest that smoltcp plays, and with frames made by hand.
 
+mod client;
+mod name_service;
+
 use std::{
     collections::BTreeMap,
     io::{ErrorKind, Read, Write},
@@ -231,6 +234,8 @@ fn arp(card: EthernetAddress, from: Ipv4Addr, to: Ipv4Addr) -> Vec<u8> {
 struct Bench {
     gateway: Gateway,
     egress: Arc<Egress>,
+    /// Since it began.
+    age: Duration,
 }
 
 impl Bench {
@@ -240,16 +245,22 @@ impl Bench {
         Self {
             gateway: Gateway::new(7, Names::new(7, BTreeMap::new(), None), clock, Arc::clone(&egress), cloud),
             egress,
+            age: Duration::from_millis(1),
         }
     }
 
     /// All that a frame is answered with.
     fn say(&mut self, frame: &[u8]) -> Vec<Vec<u8>> {
         let mut answers: Vec<_> = self.gateway.answer(0, frame).into_iter().collect();
-        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
-        self.gateway.poll(instant(Duration::from_millis(1)), &mut cx);
-        answers.extend(std::iter::from_fn(|| self.gateway.next()));
+        answers.extend(self.speak());
         answers
+    }
+
+    /// All that it says of its own accord.
+    fn speak(&mut self) -> Vec<Vec<u8>> {
+        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        self.gateway.poll(instant(self.age), &mut cx);
+        std::iter::from_fn(|| self.gateway.next()).collect()
     }
 }
 
