@@ -114,8 +114,14 @@ impl Plug {
 /// What a lab is told.
 enum Order {
     Plug(u8, Wire),
-    Dial { machine: u8, port: u16, limit: Duration, dialler: Dialler },
-    Be(Network),
+    Dial {
+        machine: u8,
+        port: u16,
+        limit: Duration,
+        dialler: Dialler,
+    },
+    /// And who hears once it has healed.
+    Be(Network, oneshot::Sender<()>),
     AddressOf(String, oneshot::Sender<Option<Ipv4Addr>>),
     Names(oneshot::Sender<BTreeMap<String, Ipv4Addr>>),
     Crossed(oneshot::Sender<BTreeSet<String>>),
@@ -164,16 +170,12 @@ impl Lab {
         &self.clock
     }
 
-    /// From now on it is like this, and well again once that heals. Cables are QEMU's.
-    pub(crate) fn be(&self, network: Network) -> io::Result<()> {
-        if let Some(seconds) = network.heals_after {
-            let orders = self.orders.clone();
-            tokio::spawn(async move {
-                tokio::time::sleep(Duration::from_secs(seconds)).await;
-                let _ = orders.send(Order::Be(Network::default()));
-            });
-        }
-        self.tell(Order::Be(network))
+    /// From now on it is like this, in place of all that it was told before, and well again once that heals: then the
+    /// receiver hears of it, and never where it heals by itself no more. Cables are QEMU's.
+    pub(crate) fn be(&self, network: Network) -> io::Result<oneshot::Receiver<()>> {
+        let (healed, hears) = oneshot::channel();
+        self.tell(Order::Be(network, healed))?;
+        Ok(hears)
     }
 
     async fn ask<T>(&self, order: impl FnOnce(oneshot::Sender<T>) -> Order) -> io::Result<T> {

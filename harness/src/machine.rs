@@ -30,6 +30,7 @@ use std::{
 use kverify_checks::{boot::BootEnd, step};
 use qapi::qmp as command;
 use socket2::Socket;
+use tokio::{sync::Mutex, task::JoinHandle};
 
 pub(crate) use argv::PORT_NAME;
 pub use console::Console;
@@ -67,6 +68,8 @@ pub struct Machine {
     port: Option<UnixStream>,
     forward: Option<u16>,
     plug: Option<Plug>,
+    /// What puts the cable back in once the network heals.
+    cable: Mutex<Option<JoinHandle<()>>>,
     started: Instant,
     accel: Accel,
     accel_why: String,
@@ -156,22 +159,28 @@ impl Machine {
         dialled.map_err(|source| MachineError::Dial { port, source })
     }
 
-    /// Makes the network around it like this.
+    /// Makes the network around it like this, in place of what it was made before.
     ///
     /// # Errors
     /// [`MachineError::Network`] where that is not the lab's; [`MachineError::Monitor`] where QEMU did not do it.
     pub async fn make_network(&self, network: step::Network) -> Result<(), MachineError> {
         let lab = self.lab().ok_or(MachineError::Network)?;
         let link = |up| command::set_link { name: "net".to_owned(), up };
+        let mut cable = self.cable.lock().await;
+        let healed = lab.be(network).map_err(|error| MachineError::Monitor(Box::new(error)))?;
+        if let Some(earlier) = cable.take() {
+            // It hears that it is over, or has just begun to tell QEMU: that comes before what follows.
+            let _ = earlier.await;
+        }
         self.monitor(link(network.cable)).await?;
-        lab.be(network).map_err(|error| MachineError::Monitor(Box::new(error)))?;
-        if let (false, Some(seconds)) = (network.cable, network.heals_after) {
+        if !network.cable {
             let qmp = Arc::clone(&self.qmp);
-            tokio::spawn(async move {
-                tokio::time::sleep(Duration::from_secs(seconds)).await;
-                // A machine that has gone needs no cable.
-                let _ = qmp.call(link(true), QMP_LIMIT).await;
-            });
+            *cable = Some(tokio::spawn(async move {
+                if healed.await.is_ok() {
+                    // A machine that has gone needs no cable.
+                    let _ = qmp.call(link(true), QMP_LIMIT).await;
+                }
+            }));
         }
         Ok(())
     }

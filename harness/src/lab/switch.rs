@@ -5,13 +5,14 @@ use std::{
     future::Future,
     pin::Pin,
     task::{Context, Poll},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
+use kverify_checks::step::Network;
 use smoltcp::wire::{EthernetAddress, EthernetFrame};
 use tokio::{
-    sync::mpsc,
-    time::{Sleep, sleep_until},
+    sync::{mpsc, oneshot},
+    time::{Instant, Sleep, sleep_until},
 };
 
 use super::{
@@ -45,6 +46,8 @@ pub(super) struct Switch {
     /// When each arrives, and what; all take the same time, so that they stay in their order.
     on_the_way: VecDeque<(Instant, Hop)>,
     crossings: Crossings,
+    /// When the network is well again, where it is not, and who hears of it.
+    heals: Option<(Instant, oneshot::Sender<()>)>,
 }
 
 /// A frame on a cable.
@@ -61,10 +64,11 @@ impl Switch {
             gateway,
             orders,
             began,
-            timer: Box::pin(sleep_until((began + NEVER).into())),
+            timer: Box::pin(sleep_until(began + NEVER)),
             random: Random::new(seed.rotate_left(32)),
             on_the_way: VecDeque::new(),
             crossings: Crossings::default(),
+            heals: None,
         }
     }
 
@@ -87,11 +91,27 @@ impl Switch {
                     }
                 }
                 Some(Order::Crossed(answer)) => drop(answer.send(self.crossings.take())),
-                Some(Order::Be(network)) => self.gateway.network = network,
+                Some(Order::Be(network, healed)) => self.be(network, healed),
                 Some(Order::Names(answer)) => drop(answer.send(self.gateway.names())),
                 Some(Order::AddressOf(name, answer)) => drop(answer.send(self.gateway.address_of(&name))),
             }
         }
+        true
+    }
+
+    /// The network is like this from now on: what it was before is over, its healing too.
+    fn be(&mut self, network: Network, healed: oneshot::Sender<()>) {
+        self.gateway.network = network;
+        let at = network.heals_after.and_then(|seconds| Instant::now().checked_add(Duration::from_secs(seconds)));
+        self.heals = at.map(|at| (at, healed));
+    }
+
+    /// Makes the network well once that is due.
+    fn heal(&mut self) -> bool {
+        let Some((_, healed)) = self.heals.take_if(|(at, _)| *at <= Instant::now()) else { return false };
+        self.gateway.network = Network::default();
+        // Nobody may be waiting for it.
+        let _ = healed.send(());
         true
     }
 
@@ -198,7 +218,8 @@ impl Switch {
             .filter(|_| !blocked)
             .map(|at| began + Duration::from_micros(u64::try_from(at.total_micros()).unwrap_or_default()));
         let arrival = self.on_the_way.front().map(|(due, _)| *due);
-        timer.into_iter().chain(arrival).min().unwrap_or_else(|| Instant::now() + NEVER)
+        let healing = self.heals.as_ref().map(|(at, _)| *at);
+        timer.into_iter().chain(arrival).chain(healing).min().unwrap_or_else(|| Instant::now() + NEVER)
     }
 }
 
@@ -211,17 +232,104 @@ impl Future for Switch {
             if !self.obey(cx) {
                 return Poll::Ready(());
             }
-            let moved = self.listen(cx) | self.deliver() | self.speak(cx);
+            let moved = self.heal() | self.listen(cx) | self.deliver() | self.speak(cx);
             if moved {
                 continue;
             }
             let at = self.wake_at();
-            self.timer.as_mut().reset(at.into());
+            self.timer.as_mut().reset(at);
             if self.timer.as_mut().poll(cx).is_pending() {
                 return Poll::Pending;
             }
         }
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+    use futures_util::poll;
+    use jiff::Timestamp;
+    use kverify_checks::step::{NameServer, Network};
+    use tokio::{
+        sync::{
+            mpsc,
+            oneshot::{self, error::TryRecvError},
+        },
+        time::sleep,
+    };
+
+    use super::{
+        super::{clock::Clock, dns::Names, egress::Egress},
+        Gateway, Order, Switch,
+    };
+
+    /// A switch without wires, and who tells it what to be.
+    fn switch() -> (Switch, impl Fn(Network) -> oneshot::Receiver<()>) {
+        let (orders, receiver) = mpsc::unbounded_channel();
+        let clock = Arc::new(Clock::from(Timestamp::UNIX_EPOCH));
+        let gateway = Gateway::new(7, Names::new(7, BTreeMap::new(), None), clock, Arc::new(Egress::new()), None);
+        let be = move |network| {
+            let (healed, hears) = oneshot::channel();
+            orders.send(Order::Be(network, healed)).ok().unwrap();
+            hears
+        };
+        (Switch::new(Vec::new(), receiver, 7, gateway), be)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_network_heals_when_it_is_due_and_says_so() {
+        let (mut switch, be) = switch();
+        let hurt = Network { dhcp: false, heals_after: Some(60), ..Network::default() };
+        let mut hears = be(hurt);
+        assert!(poll!(&mut switch).is_pending());
+        sleep(Duration::from_millis(59_990)).await;
+        assert!(poll!(&mut switch).is_pending());
+        assert_eq!((switch.gateway.network, hears.try_recv()), (hurt, Err(TryRecvError::Empty)));
+        sleep(Duration::from_millis(20)).await;
+        assert!(poll!(&mut switch).is_pending());
+        assert_eq!((switch.gateway.network, hears.try_recv()), (Network::default(), Ok(())));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_wakes_for_it_by_itself() {
+        let (switch, be) = switch();
+        let hears = be(Network { time: false, heals_after: Some(7000), ..Network::default() });
+        let began = tokio::time::Instant::now();
+        tokio::select! {
+            () = switch => unreachable!("it is still told what to be"),
+            word = hears => word.unwrap(),
+        }
+        let after = began.elapsed().as_secs();
+        assert_eq!(after, 7000);
+        drop(be);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_later_step_replaces_an_earlier_one_and_its_healing() {
+        let (mut switch, be) = switch();
+        let mut first = be(Network { cable: false, dhcp: false, heals_after: Some(60), ..Network::default() });
+        assert!(poll!(&mut switch).is_pending());
+        sleep(Duration::from_secs(30)).await;
+        let later = Network { names: NameServer::Silent, heals_after: Some(90), ..Network::default() };
+        let mut second = be(later);
+        assert!(poll!(&mut switch).is_pending());
+        assert_eq!((switch.gateway.network, first.try_recv()), (later, Err(TryRecvError::Closed)));
+        // The first one's would be due, the second one's is not.
+        sleep(Duration::from_mins(1)).await;
+        assert!(poll!(&mut switch).is_pending());
+        assert_eq!((switch.gateway.network, second.try_recv()), (later, Err(TryRecvError::Empty)));
+        // One that does not heal, or in no time that there is, stays.
+        for heals_after in [None, Some(u64::MAX)] {
+            let last = Network { loss: 10, heals_after, ..Network::default() };
+            be(last);
+            assert!(poll!(&mut switch).is_pending());
+            sleep(Duration::from_hours(24)).await;
+            assert!(poll!(&mut switch).is_pending());
+            assert_eq!((switch.gateway.network, second.try_recv()), (last, Err(TryRecvError::Closed)));
+        }
     }
 }

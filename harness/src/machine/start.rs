@@ -8,7 +8,7 @@ use std::{
 
 use kverify_checks::boot::BootEnd;
 use qapi::qmp as command;
-use tokio::time::timeout;
+use tokio::{sync::Mutex, time::timeout};
 
 use super::{
     Machine, QMP_LIMIT,
@@ -241,6 +241,7 @@ impl Machine {
             port: running.port,
             forward,
             plug,
+            cable: Mutex::default(),
             started: running.started,
             accel,
             accel_why,
