@@ -41,6 +41,7 @@ pub enum Step {
 /// A network, and what is wrong with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of the step's table, and goes with every other")]
 pub struct Network {
     /// Whether the machine's cable is in.
     pub cable: bool,
@@ -52,6 +53,8 @@ pub struct Network {
     pub names: NameServer,
     /// How the metadata service of a cloud is.
     pub metadata: MetadataService,
+    /// Whether an IPv6 router says that it is there; it leads nowhere. None is what the machine has met so far.
+    pub router: bool,
     /// How many of a hundred frames are lost, in each direction.
     pub loss: u8,
     /// How many milliseconds a frame is on its way.
@@ -65,7 +68,8 @@ impl Default for Network {
     fn default() -> Self {
         let names = NameServer::Well;
         let metadata = MetadataService::Well;
-        Self { cable: true, dhcp: true, time: true, names, metadata, loss: 0, latency: 0, heals_after: None }
+        let (router, loss, latency, heals_after) = (false, 0, 0, None);
+        Self { cable: true, dhcp: true, time: true, names, metadata, router, loss, latency, heals_after }
     }
 }
 
@@ -98,6 +102,12 @@ pub enum MetadataService {
 }
 
 impl Network {
+    /// The same once all is well. A router is no fault, and stays.
+    #[must_use]
+    pub fn healed(&self) -> Self {
+        Self { router: self.router, ..Self::default() }
+    }
+
     /// What is wrong, in words.
     fn about(&self) -> String {
         let names = match self.names {
@@ -118,10 +128,11 @@ impl Network {
         let services = names.into_iter().chain(metadata).map(str::to_owned);
         let wrong: Vec<_> = wrong.chain(services).chain(loss).chain(latency).collect();
         let heals = self.heals_after.map(|seconds| format!(" for {seconds} s")).unwrap_or_default();
+        let router = if self.router { ", with an IPv6 router" } else { "" };
         if wrong.is_empty() {
-            "the network is well".to_owned()
+            format!("the network is well{router}")
         } else {
-            format!("network: {}{heals}", wrong.join(", "))
+            format!("network: {}{heals}{router}", wrong.join(", "))
         }
     }
 }
@@ -225,5 +236,20 @@ impl Step {
     #[must_use]
     pub fn demands(&self) -> bool {
         !matches!(self, Self::Crash(_) | Self::Grow(_) | Self::Network(_) | Self::Machine(_))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Network;
+
+    #[test]
+    fn a_router_is_named_and_no_fault() {
+        let network = |text| toml::from_str::<Network>(text).unwrap();
+        assert_eq!(network("").about(), "the network is well");
+        let hurt = network("router = true\ndhcp = false\nheals-after = 90");
+        assert_eq!(hurt.about(), "network: no DHCP for 90 s, with an IPv6 router");
+        assert_eq!(hurt.healed(), network("router = true"));
+        assert_eq!(hurt.healed().about(), "the network is well, with an IPv6 router");
     }
 }

@@ -15,6 +15,7 @@ mod gateway;
 mod http;
 mod ntp;
 mod random;
+mod router;
 mod stack;
 mod switch;
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The numbering of the lab's network. It is that of QEMU's own user network, so that an image that was tried with one
 //! finds nothing new in the other.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use smoltcp::wire::EthernetAddress;
 
@@ -15,6 +15,14 @@ pub(super) const GATEWAY_MAC: EthernetAddress = EthernetAddress([0x52, 0x55, 0x0
 pub(super) const PREFIX: u8 = 24;
 /// The network's mask.
 pub(super) const MASK: Ipv4Addr = Ipv4Addr::new(255, 255, 255, 0);
+
+/// The gateway on the link in IPv6, made of its card (RFC 4291, appendix A).
+pub(super) const GATEWAY_ON_LINK: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0x5055, 0x0aff, 0xfe00, 0x0202);
+/// The network's own in IPv6, where it has a router: a unique local one, its 40 bits once drawn by lot (RFC 4193). QEMU's
+/// user network takes site-local addresses, which are no more (RFC 3879).
+pub(super) const PREFIX_6: Ipv6Addr = Ipv6Addr::new(0xfd5a, 0x3f20, 0x7364, 0, 0, 0, 0, 0);
+/// Bits of it.
+pub(super) const PREFIX_6_BITS: u8 = 64;
 
 /// The first machine's number; the others follow.
 const FIRST: u8 = 15;
@@ -35,4 +43,24 @@ pub(super) fn stays(address: Ipv4Addr) -> bool {
         || address.is_broadcast()
         || address.is_multicast()
         || address.is_unspecified()
+}
+
+/// The same in IPv6; `router` says whether there is one, and with it a network's own.
+pub(super) fn stays_6(address: Ipv6Addr, router: bool) -> bool {
+    address.is_multicast()
+        || address.is_unicast_link_local()
+        || address.is_unspecified()
+        || (router && address.segments()[..4] == PREFIX_6.segments()[..4])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{GATEWAY_MAC, GATEWAY_ON_LINK};
+
+    #[test]
+    fn the_gateway_on_the_link_is_made_of_its_card() {
+        let mut made = [&GATEWAY_MAC.0[..3], &[0xff, 0xfe], &GATEWAY_MAC.0[3..]].concat();
+        made[0] ^= 2;
+        assert_eq!(GATEWAY_ON_LINK.octets()[8..], made);
+    }
 }

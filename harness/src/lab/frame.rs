@@ -1,21 +1,23 @@
 //! Frames that the lab writes itself: datagrams, refusals, and who is behind an address. Pure.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV4};
 
 use smoltcp::{
     phy::ChecksumCapabilities,
     wire::{
         ArpOperation, ArpPacket, ArpRepr, EthernetAddress, EthernetFrame, EthernetProtocol, EthernetRepr,
-        Icmpv4DstUnreachable, Icmpv4Packet, Icmpv4Repr, IpProtocol, Ipv4Packet, Ipv4Repr, UdpPacket, UdpRepr,
+        Icmpv4DstUnreachable, Icmpv4Packet, Icmpv4Repr, Icmpv6Packet, Icmpv6Repr, IpProtocol, Ipv4Packet, Ipv4Repr,
+        Ipv6Packet, Ipv6Repr, UdpPacket, UdpRepr,
     },
 };
 
 const ETHERNET: usize = 14;
 const IPV4: usize = 20;
+const IPV6: usize = 40;
 const UDP: usize = 8;
 const ARP: usize = 28;
 /// How many routers a packet of ours may pass; there are none.
-const HOPS: u8 = 64;
+pub(super) const HOPS: u8 = 64;
 /// How much of a packet an ICMP message brings back, in bytes (RFC 792).
 const QUOTED: usize = 8;
 
@@ -67,6 +69,19 @@ pub(super) fn behind(cards: Cards, address: Ipv4Addr, to: Ipv4Addr) -> Vec<u8> {
         target_protocol_addr: to,
     };
     word.emit(&mut ArpPacket::new_unchecked(&mut frame[ETHERNET..]));
+    frame
+}
+
+/// A control message of IPv6, which `hop_limit` routers at most let through.
+pub(super) fn icmpv6(cards: Cards, from: Ipv6Addr, to: Ipv6Addr, hop_limit: u8, message: &Icmpv6Repr<'_>) -> Vec<u8> {
+    let length = message.buffer_len();
+    let mut frame = frame(cards, EthernetProtocol::Ipv6, IPV6 + length);
+    let (src_addr, dst_addr, next_header) = (from, to, IpProtocol::Icmpv6);
+    let head = Ipv6Repr { src_addr, dst_addr, next_header, payload_len: length, hop_limit };
+    let mut packet = Ipv6Packet::new_unchecked(&mut frame[ETHERNET..]);
+    head.emit(&mut packet);
+    let mut body = Icmpv6Packet::new_unchecked(packet.payload_mut());
+    message.emit(&from, &to, &mut body, &ChecksumCapabilities::default());
     frame
 }
 

@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 use crate::cloud::Instance;
 
 use super::{
-    address::{GATEWAY, GATEWAY_MAC, NAME_SERVER, card_of, of_machine, stays},
+    address::{GATEWAY, GATEWAY_MAC, NAME_SERVER, card_of, of_machine, stays, stays_6},
     clock::Clock,
     dhcp,
     dns::{
@@ -30,6 +30,7 @@ use super::{
     egress::Egress,
     frame::{self, Cards},
     http, ntp,
+    router::{self, Adverts},
     stack::{Dialler, Stack},
 };
 
@@ -43,6 +44,9 @@ pub(super) struct Gateway {
     clock: Arc<Clock>,
     egress: Arc<Egress>,
     stack: Stack,
+    adverts: Adverts,
+    /// The last of them that was not sent yet.
+    advert: Option<Vec<u8>>,
     /// What is asked over connections, and where those that serve them ask it.
     asked: mpsc::Receiver<Asked>,
     desk: mpsc::Sender<Asked>,
@@ -59,7 +63,8 @@ impl Gateway {
         cloud: Option<Arc<Instance>>,
     ) -> Self {
         let (network, (desk, asked)) = (Network::default(), mpsc::channel(ASKED));
-        Self { network, names, clock, egress, stack: Stack::new(seed), asked, desk, cloud }
+        let (stack, adverts) = (Stack::new(seed), Adverts::default());
+        Self { network, names, clock, egress, stack, adverts, advert: None, asked, desk, cloud }
     }
 
     /// The address of a name, where the lab serves it.
@@ -92,17 +97,21 @@ impl Gateway {
             let _ = answer.send(self.named(&question, Carriage::Connection));
             moved = true;
         }
+        if let Some(advert) = self.adverts.due(self.network.router, now) {
+            self.advert = Some(advert);
+            moved = true;
+        }
         moved
     }
 
     /// When to come again at the latest.
     pub(super) fn poll_at(&mut self, now: Instant) -> Option<Instant> {
-        self.stack.poll_at(now)
+        self.stack.poll_at(now).into_iter().chain(self.adverts.next()).min()
     }
 
-    /// The next frame of a connection.
+    /// The next frame that it says of its own accord, or of a connection.
     pub(super) fn next(&mut self) -> Option<Vec<u8>> {
-        self.stack.next()
+        self.advert.take().or_else(|| self.stack.next())
     }
 
     /// The answer to a frame from a machine; what belongs to a connection is answered by [`Gateway::next`].
@@ -117,7 +126,10 @@ impl Gateway {
                     return self.ipv4(machine, guest, bytes, &packet);
                 }
             }
-            EthernetProtocol::Ipv6 => self.ipv6(&Ipv6Packet::new_checked(frame.payload()).ok()?),
+            EthernetProtocol::Ipv6 => {
+                let packet = Ipv6Packet::new_checked(frame.payload()).ok()?;
+                return self.ipv6(guest, frame.dst_addr().is_unicast(), &packet);
+            }
             EthernetProtocol::Unknown(_) => {}
         }
         None
@@ -170,14 +182,15 @@ impl Gateway {
         }
     }
 
-    /// There is no router for it: what leaves the link is noted all the same.
-    fn ipv6(&mut self, packet: &Ipv6Packet<&[u8]>) {
-        let to = packet.dst_addr();
-        if to.is_multicast() || to.is_unicast_link_local() || to.is_unspecified() {
-            return;
+    /// What leaves the link is noted, whether there is a router for it or not. `unicast`: the frame came for us alone.
+    fn ipv6(&mut self, guest: Cards, unicast: bool, packet: &Ipv6Packet<&[u8]>) -> Option<Vec<u8>> {
+        let (to, router) = (packet.dst_addr(), self.network.router);
+        if stays_6(to, router) {
+            return if router { router::answer(guest, packet) } else { None };
         }
         let (protocol, port) = service(packet.next_header(), Some(packet.payload()));
         self.egress.tried(&protocol, IpAddr::V6(to), port, None);
+        if router && unicast { router::unreachable(guest, packet) } else { None }
     }
 
     fn lease(&mut self, machine: u8, question: &[u8]) -> Option<Vec<u8>> {

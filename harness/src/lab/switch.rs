@@ -109,7 +109,7 @@ impl Switch {
     /// Makes the network well once that is due.
     fn heal(&mut self) -> bool {
         let Some((_, healed)) = self.heals.take_if(|(at, _)| *at <= Instant::now()) else { return false };
-        self.gateway.network = Network::default();
+        self.gateway.network = self.gateway.network.healed();
         // Nobody may be waiting for it.
         let _ = healed.send(());
         true

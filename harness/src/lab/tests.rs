@@ -2,6 +2,7 @@
 
 mod client;
 mod name_service;
+mod router;
 
 use std::{
     collections::BTreeMap,
