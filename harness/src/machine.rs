@@ -53,7 +53,7 @@ use qmp::Qmp;
 
 /// How long QMP may take to answer anything.
 const QMP_LIMIT: Duration = Duration::from_secs(20);
-/// Over how long the CPU time of an idle machine is measured, and how much of it is still idle.
+/// Over how long it is measured whether a machine is idle, and how much of that it may be busy.
 const IDLE_WINDOW: Duration = Duration::from_secs(3);
 const IDLE_SHARE: f64 = 0.35;
 /// How many of a machine's last console lines an error shows.
@@ -223,25 +223,13 @@ impl Machine {
         self.life.settle();
     }
 
-    /// Whether the guest's CPUs have been idle over the last seconds, as the host sees QEMU.
+    /// Whether the guest's CPUs have been idle over the last seconds, as the host sees QEMU: it neither ran nor waited for
+    /// a CPU of the host's.
     pub async fn is_idle(&self) -> bool {
-        let Some(before) = self.cpu_seconds() else { return false };
+        let Some(before) = self.process.busy() else { return false };
         tokio::time::sleep(IDLE_WINDOW).await;
-        let Some(after) = self.cpu_seconds() else { return false };
-        (after - before) / IDLE_WINDOW.as_secs_f64() < IDLE_SHARE
-    }
-
-    /// CPU time that QEMU has used, in seconds.
-    fn cpu_seconds(&self) -> Option<f64> {
-        let pid = self.pid();
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        // The name may hold spaces and brackets; the fields after its last bracket are numbered from 3.
-        let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace().skip(11);
-        let user: f64 = fields.next()?.parse().ok()?;
-        let system: f64 = fields.next()?.parse().ok()?;
-        #[expect(clippy::cast_precision_loss, reason = "100 in practice")]
-        let ticks = rustix::param::clock_ticks_per_second() as f64;
-        Some((user + system) / ticks)
+        let Some(after) = self.process.busy() else { return false };
+        after.since(&before).as_secs_f64() / IDLE_WINDOW.as_secs_f64() < IDLE_SHARE
     }
 
     /// Its screen as PNG.

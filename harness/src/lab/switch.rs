@@ -277,7 +277,7 @@ mod tests {
             orders.send(Order::Be(network, healed)).ok().unwrap();
             hears
         };
-        (Switch::new(Vec::new(), receiver, 7, gateway), be)
+        (Switch::new(0, receiver, 7, gateway), be)
     }
 
     #[tokio::test(start_paused = true)]

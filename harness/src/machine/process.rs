@@ -1,14 +1,19 @@
 //! The QEMU process: it dies with kverify, whatever kverify dies of.
 
 use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    fs,
     io::Read,
     os::{
         fd::{AsFd, AsRawFd, OwnedFd},
         unix::process::CommandExt,
     },
+    path::Path,
     process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio},
     sync::mpsc,
     thread,
+    time::Duration,
 };
 
 use command_fds::{CommandFdExt, FdMapping};
@@ -96,6 +101,11 @@ impl Process {
         self.pid
     }
 
+    /// How long each of its threads ran or waited for a CPU so far; nothing where that cannot be told.
+    pub(crate) fn busy(&self) -> Option<Busy> {
+        Busy::of(self.pid)
+    }
+
     /// Changes once, when QEMU has ended.
     pub(crate) fn exit(&self) -> watch::Receiver<Option<Exited>> {
         self.exit.clone()
@@ -109,6 +119,38 @@ impl Drop for Process {
             let _ = kill_process(self.pid, Signal::KILL);
         }
     }
+}
+
+/// How long the threads of a process ran or waited for a CPU, by thread.
+#[derive(Debug)]
+pub(crate) struct Busy(BTreeMap<OsString, Duration>);
+
+impl Busy {
+    fn of(pid: Pid) -> Option<Self> {
+        let tasks = fs::read_dir(format!("/proc/{}/task", pid.as_raw_nonzero())).ok()?;
+        let threads: BTreeMap<_, _> =
+            tasks.flatten().filter_map(|task| Some((task.file_name(), busy(&task.path())?))).collect();
+        (!threads.is_empty()).then_some(Self(threads))
+    }
+
+    /// How long all of them together have been busy since `before`; what a thread did that has ended is not told.
+    pub(crate) fn since(&self, before: &Self) -> Duration {
+        let earlier = |thread| before.0.get(thread).copied().unwrap_or_default();
+        self.0.iter().map(|(thread, busy)| busy.saturating_sub(earlier(thread))).sum()
+    }
+}
+
+/// How long a thread ran, and waited for a CPU where the kernel counts that
+/// (<https://docs.kernel.org/scheduler/sched-stats.html>): one that is given none is not idle.
+fn busy(task: &Path) -> Option<Duration> {
+    let stat = fs::read_to_string(task.join("stat")).ok()?;
+    // The name may hold spaces and brackets; the fields after its last bracket are numbered from 3.
+    let fields = stat.rsplit_once(')')?.1.split_ascii_whitespace().skip(11).take(2);
+    let ticks: u64 = fields.map(|field| field.parse().unwrap_or(0)).sum();
+    let ran = Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second());
+    let counted = fs::read_to_string(task.join("schedstat")).unwrap_or_default();
+    let counted = counted.split_ascii_whitespace().take(2).map(|field| field.parse().unwrap_or(0)).sum();
+    Some(ran.max(Duration::from_nanos(counted)))
 }
 
 fn spawn(argv: &[String], given: Vec<(i32, OwnedFd)>) -> std::io::Result<Child> {
@@ -149,4 +191,38 @@ fn words(status: std::io::Result<ExitStatus>) -> String {
 /// The path by which another process of this user opens `file`'s inode.
 pub(crate) fn path_of(file: &impl AsFd) -> String {
     format!("/proc/{}/fd/{}", std::process::id(), file.as_fd().as_raw_fd())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{process::Command, thread, time::Duration};
+
+    use rustix::process::Pid;
+
+    use super::Busy;
+
+    /// How long so many processes that do `script` were busy within half a second.
+    fn busy(count: usize, script: &str) -> Vec<Duration> {
+        let spawn = |_| Command::new("sh").args(["-c", script]).spawn().unwrap();
+        let mut children: Vec<_> = (0..count).map(spawn).collect();
+        let look = || children.iter().map(|child| Busy::of(Pid::from_child(child)).unwrap()).collect::<Vec<_>>();
+        thread::sleep(Duration::from_millis(200));
+        let before = look();
+        thread::sleep(Duration::from_millis(500));
+        let busy = look().iter().zip(&before).map(|(after, before)| after.since(before)).collect();
+        for child in &mut children {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+        busy
+    }
+
+    #[test]
+    fn what_gets_no_processor_is_busy_and_what_sleeps_is_not() {
+        let crowd = 8 * thread::available_parallelism().unwrap().get();
+        let starved = busy(crowd, "while :; do :; done");
+        assert!(starved.iter().all(|busy| *busy > Duration::from_millis(300)), "{starved:?}");
+        let asleep = busy(1, "exec sleep 60");
+        assert!(asleep[0] < Duration::from_millis(100), "{asleep:?}");
+    }
 }

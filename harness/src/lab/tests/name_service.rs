@@ -2,7 +2,6 @@
 
 use std::{net::SocketAddrV4, os::unix::net::UnixStream, time::Duration};
 
-use jiff::Timestamp;
 use kverify_checks::{
     network::LAB_NAME,
     step::{NameServer, Network},
@@ -11,13 +10,10 @@ use simple_dns::{Packet, PacketFlag, RCODE, rdata::OPT};
 use smoltcp::{iface::SocketHandle, socket::tcp::State};
 
 use super::{
-    super::{
-        Lab, Origin,
-        address::{GATEWAY, NAME_SERVER},
-    },
+    super::address::{GATEWAY, NAME_SERVER},
     Bench,
     client::Client,
-    payload_of, question, to,
+    payload_of, plugged, question, to,
 };
 
 const SERVER: SocketAddrV4 = SocketAddrV4::new(NAME_SERVER, 53);
@@ -73,7 +69,7 @@ async fn questions_of_one_connection_are_answered_in_their_order_and_noted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn questions_come_and_answers_go_over_a_cable() {
-    let (lab, mut cables) = Lab::open(1, Origin::at(Timestamp::now()), None).unwrap();
+    let (lab, mut cables) = plugged(1);
     let cable = UnixStream::from(cables.remove(0));
     cable.set_nonblocking(true).unwrap();
     let mut cable = tokio::net::UnixStream::from_std(cable).unwrap();
