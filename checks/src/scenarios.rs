@@ -256,7 +256,6 @@ scenarios!(
     "crash",
     "disk-grows",
     "full-pool",
-    "metadata-lost",
     "network-cable",
     "network-late",
     "network-silent",
