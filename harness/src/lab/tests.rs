@@ -1,6 +1,7 @@
 //! The lab with a guest that smoltcp plays, and with frames made by hand.
 
 mod client;
+mod metadata;
 mod name_service;
 mod router;
 
