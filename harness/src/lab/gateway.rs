@@ -104,6 +104,12 @@ impl Gateway {
         moved
     }
 
+    /// How many connections there are.
+    #[cfg(test)]
+    pub(super) fn connections(&self) -> usize {
+        self.stack.connections()
+    }
+
     /// When to come again at the latest.
     pub(super) fn poll_at(&mut self, now: Instant) -> Option<Instant> {
         self.stack.poll_at(now).into_iter().chain(self.adverts.next()).min()

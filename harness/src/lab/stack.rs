@@ -180,7 +180,10 @@ impl Stack {
                 End::Opening(dialler, _) => dialler.is_closed(),
                 // One that never came is taken by the next, which listens no more once it is there.
                 End::Expected(..) => !socket.is_open(),
-                End::Open { .. } => matches!(socket.state(), State::Closed | State::TimeWait),
+                // What the guest said before it closed may still be on its way to a host that reads slowly.
+                End::Open { guest_done, .. } => {
+                    matches!(socket.state(), State::Closed | State::TimeWait) && (*guest_done || !socket.can_recv())
+                }
             };
             if over {
                 socket.abort();
@@ -194,6 +197,13 @@ impl Stack {
             self.interface.poll(now, &mut self.device, &mut self.sockets);
         }
         moved
+    }
+
+    /// How many connections there are, each with a socket.
+    #[cfg(test)]
+    pub(super) fn connections(&self) -> usize {
+        assert_eq!(self.connections.len(), self.sockets.iter().count());
+        self.connections.len()
     }
 
     /// When to come again at the latest.
@@ -241,6 +251,7 @@ impl Connection {
                 let back = to_guest(socket, host, host_done, cx);
                 // Nobody is there any more.
                 if matches!(guest, Poll::Ready(Err(_))) || matches!(back, Poll::Ready(Err(_))) {
+                    *guest_done = true;
                     socket.abort();
                     return true;
                 }

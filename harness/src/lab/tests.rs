@@ -2,6 +2,7 @@
 
 mod client;
 mod metadata;
+mod dialled;
 mod name_service;
 mod router;
 

@@ -52,6 +52,14 @@ impl Client {
         self.sockets.add(socket)
     }
 
+    /// Waits for a connection.
+    pub(super) fn listen(&mut self, port: u16) -> SocketHandle {
+        let buffer = || tcp::SocketBuffer::new(vec![0; 64 * 1024]);
+        let mut socket = tcp::Socket::new(buffer(), buffer());
+        socket.listen(port).unwrap();
+        self.sockets.add(socket)
+    }
+
     pub(super) fn socket(&mut self, handle: SocketHandle) -> &mut tcp::Socket<'static> {
         self.sockets.get_mut(handle)
     }
