@@ -13,6 +13,7 @@ mod keygen;
 mod lead;
 mod live;
 mod machine_args;
+mod pcap;
 mod promote;
 mod prove;
 mod record;

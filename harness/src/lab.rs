@@ -5,6 +5,7 @@
 //! guest; what guests wanted of the world is noted.
 
 mod address;
+mod capture;
 mod clock;
 mod crossing;
 mod dhcp;
@@ -40,6 +41,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
 pub(crate) use address::{card_of, of_machine};
+pub use capture::{Capture, Captured, MOST as MOST_CAPTURED};
 
 use clock::Clock;
 use dns::Names;
@@ -126,6 +128,7 @@ enum Order {
     AddressOf(String, oneshot::Sender<Option<Ipv4Addr>>),
     Names(oneshot::Sender<BTreeMap<String, Ipv4Addr>>),
     Crossed(oneshot::Sender<BTreeSet<String>>),
+    Capture(Capture),
 }
 
 impl Lab {
@@ -177,6 +180,11 @@ impl Lab {
         let (healed, hears) = oneshot::channel();
         self.tell(Order::Be(network, healed))?;
         Ok(hears)
+    }
+
+    /// From now on each frame that comes from a machine or goes to one is seen by this as well.
+    pub(crate) fn capture(&self, capture: Capture) -> io::Result<()> {
+        self.tell(Order::Capture(capture))
     }
 
     async fn ask<T>(&self, order: impl FnOnce(oneshot::Sender<T>) -> Order) -> io::Result<T> {

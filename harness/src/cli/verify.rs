@@ -14,10 +14,12 @@ use super::{
     account::Account,
     live::{Live, Shown},
     machine_args::MachineArgs,
+    pcap::Pcap,
     scenarios::{Clouds, Scenarios},
 };
 use crate::{
     gate::Waivers,
+    machine::Network,
     report::{Conclusion, Files, Folder, table},
     run::{Filter, Request, verify},
 };
@@ -61,6 +63,10 @@ pub(crate) struct Args {
     /// Watch what the machine sends for so much longer before it is captured, as in 10m or 1h30m.
     #[arg(long, value_name = "TIME", value_parser = soak, default_value = "0s", conflicts_with = "warm")]
     soak: Duration,
+    /// Write each frame of the lab's network to this file, as pcap, 256 MiB at most: those of the machine that is booted for
+    /// the verdict, neither of its forks nor of machines of scenarios and clouds.
+    #[arg(long, value_name = "FILE", conflicts_with = "warm")]
+    pcap: Option<PathBuf>,
     /// Let the failures pass that this file's `[[waiver]]` tables name.
     #[arg(long, value_name = "FILE")]
     waivers: Option<PathBuf>,
@@ -72,6 +78,10 @@ pub(crate) struct Args {
 
 /// Verifies, writes the report, prints the table, and gives the exit status.
 pub(crate) async fn run(args: &Args, shown: Shown) -> anyhow::Result<u8> {
+    if args.pcap.is_some() && args.machine.spec().network != Network::Lab {
+        bail!("--pcap writes what goes over the lab's network; --network slirp has none that could be seen");
+    }
+    let pcap = args.pcap.as_deref().map(Pcap::begin).transpose()?;
     let request = Request {
         image: args.image.clone(),
         spec: args.machine.spec(),
@@ -83,6 +93,7 @@ pub(crate) async fn run(args: &Args, shown: Shown) -> anyhow::Result<u8> {
         scenarios: scenarios(args),
         advisories: args.advisories.clone(),
         soak: args.soak,
+        capture: pcap.as_ref().map(Pcap::capture),
         waivers: args.waivers.as_deref().map(waivers).transpose()?.unwrap_or_default(),
         scratch: args.machine.scratch(),
     };
@@ -90,10 +101,13 @@ pub(crate) async fn run(args: &Args, shown: Shown) -> anyhow::Result<u8> {
     let live = Live::new(shown);
     let progress = |step| live.show(&step);
     let run = tokio::select! {
-        run = verify(&request, &progress) => run?,
+        run = verify(&request, &progress) => run,
         name = interrupted() => bail!("interrupted by {}", name?),
     };
     drop(live);
+    // What a machine sent is there to be looked at whatever became of it.
+    let seen = pcap.map_or(Ok(()), Pcap::finish);
+    let run = run.inspect_err(|_| seen.as_ref().err().into_iter().for_each(super::complain))?;
     let files = Files {
         report: &run.report,
         console: &run.console,
@@ -104,9 +118,9 @@ pub(crate) async fn run(args: &Args, shown: Shown) -> anyhow::Result<u8> {
     let written = folder.write(&files);
     // A report that cannot be kept was still paid for with a boot: it is shown, and a refutation stays one.
     super::print(&table(&run.report, &shown.style(written.as_ref().ok().cloned())));
-    match written {
-        Err(error) if run.report.verdict == Conclusion::Refuted => super::complain(&error.into()),
-        written => drop(written?),
+    match written.map_err(Into::into).and(seen) {
+        Err(error) if run.report.verdict == Conclusion::Refuted => super::complain(&error),
+        left => left?,
     }
     Ok(run.report.verdict.exit_code())
 }

@@ -1,18 +1,48 @@
 //! Files that a command leaves: whole, or not at all.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+use std::{
+    fs::{File, Permissions},
+    io::Write,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context as _;
+use tempfile::NamedTempFile;
+
+/// A file that gets its name once it is whole, and vanishes where it never is.
+pub(super) struct Unfinished {
+    file: NamedTempFile,
+    path: PathBuf,
+}
+
+impl Unfinished {
+    /// An empty one in the folder that it is for.
+    pub(super) fn new(path: &Path) -> anyhow::Result<Self> {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let everyone = Permissions::from_mode(0o644);
+        let file = tempfile::Builder::new().permissions(everyone).tempfile_in(folder);
+        let file = file.with_context(|| folder.display().to_string())?;
+        Ok(Self { file, path: path.to_owned() })
+    }
+
+    /// What is written to.
+    pub(super) fn file(&self) -> &File {
+        self.file.as_file()
+    }
+
+    /// Gives it its name, once it is on the disk.
+    pub(super) fn finish(self) -> anyhow::Result<()> {
+        let Self { file, path } = self;
+        file.as_file().sync_all().with_context(|| path.display().to_string())?;
+        file.persist(&path).with_context(|| path.display().to_string())?;
+        Ok(())
+    }
+}
 
 /// Writes a file that appears whole, or not at all, in the place of one that is there.
 pub(super) fn write_whole(path: &Path, content: &[u8]) -> anyhow::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let everyone = fs::Permissions::from_mode(0o644);
-    let file = tempfile::Builder::new().permissions(everyone).tempfile_in(folder);
-    let file = file.with_context(|| folder.display().to_string())?;
-    fs::write(file.path(), content)
-        .and_then(|()| file.as_file().sync_all())
-        .with_context(|| path.display().to_string())?;
-    file.persist(path).with_context(|| path.display().to_string())?;
-    Ok(())
+    let unfinished = Unfinished::new(path)?;
+    unfinished.file().write_all(content).with_context(|| path.display().to_string())?;
+    unfinished.finish()
 }

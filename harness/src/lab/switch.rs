@@ -18,6 +18,7 @@ use tokio::{
 use super::{
     Order,
     address::{GATEWAY_MAC, card_of},
+    capture::Capture,
     crossing::Crossings,
     gateway::Gateway,
     random::Random,
@@ -48,6 +49,8 @@ pub(super) struct Switch {
     crossings: Crossings,
     /// When the network is well again, where it is not, and who hears of it.
     heals: Option<(Instant, oneshot::Sender<()>)>,
+    /// Where frames are seen as well.
+    capture: Option<Capture>,
 }
 
 /// A frame on a cable.
@@ -69,6 +72,7 @@ impl Switch {
             on_the_way: VecDeque::new(),
             crossings: Crossings::default(),
             heals: None,
+            capture: None,
         }
     }
 
@@ -93,6 +97,7 @@ impl Switch {
                 Some(Order::Crossed(answer)) => drop(answer.send(self.crossings.take())),
                 Some(Order::Be(network, healed)) => self.be(network, healed),
                 Some(Order::Names(answer)) => drop(answer.send(self.gateway.names())),
+                Some(Order::Capture(capture)) => self.capture = Some(capture),
                 Some(Order::AddressOf(name, answer)) => drop(answer.send(self.gateway.address_of(&name))),
             }
         }
@@ -148,6 +153,9 @@ impl Switch {
     }
 
     fn arrive(&mut self, hop: Hop) {
+        if let (Some(capture), Hop::From(_, frame) | Hop::To(_, frame)) = (&self.capture, &hop) {
+            capture.frame(frame);
+        }
         match hop {
             Hop::To(machine, frame) => {
                 if let Some(Some(wire)) = self.wires.get_mut(usize::from(machine)) {

@@ -1,8 +1,9 @@
 //! The lab with a guest that smoltcp plays, and with frames made by hand.
 
+mod captured;
 mod client;
-mod metadata;
 mod dialled;
+mod metadata;
 mod name_service;
 mod router;
 

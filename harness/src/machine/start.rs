@@ -26,7 +26,7 @@ use super::{
 use crate::{
     cloud::Instance,
     image::{Image, Overlay, Unnamed, UnnamedError},
-    lab::{Origin, Plug},
+    lab::{Capture, Origin, Plug},
 };
 
 /// How long a guest under KVM has to show that it runs.
@@ -48,6 +48,8 @@ pub struct Media<'a> {
     pub(crate) plug: Option<Plug>,
     /// What it is to a cloud, where it is on one.
     pub(crate) cloud: Option<Arc<Instance>>,
+    /// What sees each frame of its network, where that is the lab's.
+    pub capture: Option<&'a Capture>,
     /// Whether a reset by the guest ends the machine.
     pub reset_ends: bool,
     /// The folder for files without names: overlays, firmware variables, volumes.
@@ -212,6 +214,9 @@ async fn start(spec: &Spec, media: &Media<'_>, accel: Accel, accel_why: String) 
         Some(plug) => Some(plug.clone()),
         None => alone(spec, Origin::at(spec.switched_on()), media.cloud.clone())?,
     };
+    if let (Some(plug), Some(capture)) = (&plug, media.capture) {
+        plug.lab.capture(capture.clone()).map_err(StartError::Network)?;
+    }
     let running = launch(spec, accel, parts, plug.as_ref()).await?;
     Machine::assemble(running, spec, (accel, accel_why), held, plug).await
 }

@@ -122,6 +122,7 @@ pub async fn build(request: &BuildRequest, progress: &(dyn Fn(Progress) + Sync))
         network: false,
         plug: None,
         cloud: None,
+        capture: None,
         reset_ends: request.done == Done::Reboot,
         scratch: folder,
     };

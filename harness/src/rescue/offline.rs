@@ -80,6 +80,7 @@ impl Offline {
             network: false,
             plug: None,
             cloud: None,
+            capture: None,
             reset_ends: true,
             scratch,
         };

@@ -6,7 +6,7 @@ use kverify_checks::{Output, Source};
 
 use super::{
     GuestName, Progress, RunError,
-    boot::boot,
+    boot::boot_disk,
     forks, observed,
     reach::{ReachError, Reached},
     warm::{Entry, Kept},
@@ -14,7 +14,8 @@ use super::{
 };
 use crate::{
     image::Image,
-    machine::{Machine, Snapshot, Spec},
+    lab::Capture,
+    machine::{BootDisk, Machine, Snapshot, Spec},
     report::{Access, Carrier, FORK_OF, MachineRecord, Timings},
     session::Session,
 };
@@ -48,15 +49,17 @@ pub(super) enum State {
 }
 
 impl Begun {
-    /// Boots an overlay of the image.
+    /// Boots an overlay of the image; `capture` sees its network.
     pub(super) async fn cold(
         image: &Arc<Image>,
         spec: &Spec,
         way_in: WayIn,
         scratch: &Path,
+        capture: Option<&Capture>,
         progress: &(dyn Fn(Progress) + Sync),
     ) -> Result<Self, RunError> {
-        let (machine, reached) = boot(image, spec, &way_in, scratch, progress).await?;
+        let disk = BootDisk::OverlayOf(Arc::clone(image));
+        let (machine, reached) = boot_disk(disk, spec, &way_in, scratch, capture, progress).await?;
         let boot = reached.as_ref().ok().map(|reached| observed::boot(&machine, reached));
         let mut record = MachineRecord {
             access: if way_in.seeded() { Access::Seeded } else { Access::Own },

@@ -9,15 +9,18 @@ use super::{
 };
 use crate::{
     image::Image,
+    lab::Capture,
     machine::{BootDisk, Machine, Media, Spec},
 };
 
-/// Starts a machine on a disk that it may write, and waits until it has settled, ended, or used up its time.
+/// Starts a machine on a disk that it may write, and waits until it has settled, ended, or used up its time; `capture`
+/// sees its network.
 pub(crate) async fn boot_disk(
     disk: BootDisk<'_>,
     spec: &Spec,
     way_in: &WayIn,
     scratch: &Path,
+    capture: Option<&Capture>,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<(Machine, Result<Reached, ReachError>), RunError> {
     let media = Media {
@@ -28,6 +31,7 @@ pub(crate) async fn boot_disk(
         network: true,
         plug: way_in.plug(),
         cloud: way_in.cloud(),
+        capture,
         reset_ends: false,
         scratch,
     };
@@ -38,7 +42,7 @@ pub(crate) async fn boot_disk(
     Ok((machine, reached))
 }
 
-/// The same on an overlay of `image`.
+/// The same on an overlay of `image`, whose network nobody sees.
 pub(crate) async fn boot(
     image: &Arc<Image>,
     spec: &Spec,
@@ -46,5 +50,5 @@ pub(crate) async fn boot(
     scratch: &Path,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<(Machine, Result<Reached, ReachError>), RunError> {
-    boot_disk(BootDisk::OverlayOf(Arc::clone(image)), spec, way_in, scratch, progress).await
+    boot_disk(BootDisk::OverlayOf(Arc::clone(image)), spec, way_in, scratch, None, progress).await
 }

@@ -39,6 +39,7 @@ use crate::{
     book::{self, SheetError},
     gate::Waivers,
     image::{Digest, DigestError, Image, ImageError, Medium, SeedError},
+    lab::Capture,
     machine::{Machine, MachineError, Snapshot, Spec, StartError},
     report::{Chosen, ChosenBy, Conclusion, Report, Subject, sbom},
     rescue::RescueError,
@@ -67,6 +68,8 @@ pub struct Request {
     pub advisories: Option<PathBuf>,
     /// For how long the machine is left alone once it was asked, while what it wants of the world is watched.
     pub soak: Duration,
+    /// What sees the network of the machine that is booted for the checks; neither forks nor scenarios' machines.
+    pub capture: Option<Capture>,
     /// The failures that are borne.
     pub waivers: Waivers,
     /// The folder for files without names.
@@ -88,6 +91,7 @@ impl Request {
             scenarios: Vec::new(),
             advisories: None,
             soak: Duration::ZERO,
+            capture: None,
             waivers: Waivers::default(),
             scratch,
         }
@@ -322,7 +326,7 @@ async fn begin(
     warm: Option<&(Warm, String)>,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<Begun, RunError> {
-    let cold = |way_in| Begun::cold(image, &request.spec, way_in, &request.scratch, progress);
+    let cold = |way_in| Begun::cold(image, &request.spec, way_in, &request.scratch, request.capture.as_ref(), progress);
     let Some((warm, key)) = warm else { return cold(way_in).await };
     let entry = match warm.find(key, image, &request.scratch) {
         Ok(Some(entry)) => entry,

@@ -56,6 +56,18 @@ fn an_account_without_a_credential() {
 }
 
 #[test]
+fn frames_that_nobody_could_see() {
+    let why = "--pcap writes what goes over the lab's network; --network slirp has none that could be seen";
+    told("--pcap lab.pcap --network slirp", why);
+    told("--pcap lab.pcap", "no-such.qcow2: no such file");
+    let said = Place::new().kverify("no-such.qcow2 --pcap none/lab.pcap").said();
+    assert!(said.reason().starts_with("none: No such file or directory"), "{said}");
+    let said = Place::new().kverify("no-such.qcow2 --pcap lab.pcap --warm").said();
+    said.exits(2);
+    assert!(said.stderr.contains("'--pcap <FILE>' cannot be used with '--warm'"), "{said}");
+}
+
+#[test]
 fn no_words_at_all() {
     let said = Place::new().kverify("").said();
     said.exits(2);

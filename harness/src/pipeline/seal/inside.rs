@@ -41,7 +41,7 @@ pub(super) async fn inside(
 ) -> Result<(Off, Survey), SealError> {
     let begun = Instant::now();
     let disk = BootDisk::FineOverlayOf(Arc::clone(image));
-    let (machine, reached) = boot_disk(disk, &request.spec, way_in, &request.scratch, progress).await?;
+    let (machine, reached) = boot_disk(disk, &request.spec, way_in, &request.scratch, None, progress).await?;
     let session = match reached.map_err(RunError::Reach)? {
         Reached::Settled(arrival) => arrival.session,
         Reached::Ended(end) => return Err(SealError::NotReady(with_last_words(end, &machine))),
