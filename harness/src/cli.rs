@@ -27,7 +27,10 @@ mod trust;
 mod verify;
 mod whole;
 
-use std::ffi::OsString;
+use std::{
+    ffi::OsString,
+    io::{self, Write},
+};
 
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -172,9 +175,18 @@ pub fn complain(error: &anyhow::Error) {
 }
 
 /// Prints a result, all of it on standard output.
-#[expect(clippy::print_stdout, reason = "the one place where results are printed")]
+///
+/// Panics where that cannot be written, so that a result that is not there does not end with its exit status.
 fn print(result: &str) {
-    print!("{result}");
+    printed(&mut io::stdout().lock(), result).expect("standard output can be written");
+}
+
+/// Whoever closes the other end, as `head` does, has seen enough.
+fn printed(out: &mut impl Write, result: &str) -> io::Result<()> {
+    match out.write_all(result.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
 }
 
 /// `kverify IMAGE` is `kverify verify IMAGE`: the word is put in where the first one that is no option is no command.
@@ -200,9 +212,11 @@ fn with_command(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
 
 #[cfg(test)]
 mod tests {
+    use std::{fs::File, io};
+
     use clap::CommandFactory;
 
-    use super::{Cli, with_command};
+    use super::{Cli, printed, with_command};
 
     fn words(line: &str) -> Vec<String> {
         let args = with_command(line.split(' ').map(Into::into));
@@ -221,6 +235,15 @@ mod tests {
         assert_eq!(words("kverify -q --help"), ["kverify", "-q", "--help"]);
         assert_eq!(words("kverify --help"), ["kverify", "--help"]);
         assert_eq!(words("kverify"), ["kverify"]);
+    }
+
+    #[test]
+    fn a_reader_that_has_seen_enough_is_no_error() {
+        let (reader, mut writer) = io::pipe().unwrap();
+        drop(reader);
+        printed(&mut writer, "ok\n").unwrap();
+        let mut full = File::options().write(true).open("/dev/full").unwrap();
+        assert_eq!(printed(&mut full, "ok\n").unwrap_err().kind(), io::ErrorKind::StorageFull);
     }
 
     #[test]
