@@ -64,6 +64,8 @@ pub struct Resolved {
     pub name: String,
     /// The typed values.
     pub expectation: Box<Expectation>,
+    /// The same before they were typed.
+    values: Table,
     /// Dotted key to place.
     origins: BTreeMap<String, Origin>,
 }
@@ -76,6 +78,20 @@ impl Resolved {
         self.origins.get(key).or_else(|| {
             self.origins.range(inside.clone()..).find(|(at, _)| at.starts_with(&inside)).map(|(_, origin)| origin)
         })
+    }
+
+    /// The typed values with those of `over` in the place of its own, as a file has them that extends this one.
+    ///
+    /// # Errors
+    /// [`ExpectError::Over`] if a value of `over` is of the wrong kind or name.
+    pub fn with(&self, over: &Table) -> Result<Expectation, ExpectError> {
+        if over.contains_key("extends") {
+            return Err(ExpectError::Over("`extends` belongs into a file".to_owned()));
+        }
+        let mut values = self.values.clone();
+        merge(&mut values, over.clone());
+        let typed = Expectation::deserialize(Value::Table(values));
+        typed.map_err(|error| ExpectError::Over(error.message().to_owned()))
     }
 }
 
@@ -103,6 +119,9 @@ pub enum ExpectError {
         /// What the reader says.
         message: String,
     },
+    /// A value that was put in the place of another is of the wrong kind or name.
+    #[error("{0}")]
+    Over(String),
 }
 
 /// The expectation files there are, by name without `.toml`.
@@ -146,12 +165,10 @@ impl Book {
             origins.extend(read.lines.into_iter().map(|(key, line)| (key, Origin { file: file.clone(), line })));
         }
         merged.remove("extends");
-        let expectation = Expectation::deserialize(Value::Table(merged)).map_err(|error| ExpectError::Invalid {
-            file: format!("{name}.toml"),
-            line: 1,
-            message: error.message().to_owned(),
+        let expectation = Expectation::deserialize(Value::Table(merged.clone())).map_err(|error| {
+            ExpectError::Invalid { file: format!("{name}.toml"), line: 1, message: error.message().to_owned() }
         })?;
-        Ok(Resolved { name: name.to_owned(), expectation: Box::new(expectation), origins })
+        Ok(Resolved { name: name.to_owned(), expectation: Box::new(expectation), values: merged, origins })
     }
 
     /// The files behind `name`, the most general first.
@@ -210,8 +227,17 @@ fn note_lines(text: &str, key: &str, at: usize, value: &Spanned<DeValue<'_>>, li
     }
 }
 
-fn line_of(text: &str, at: usize) -> usize {
+/// The line of a byte of `text`, from 1.
+pub(crate) fn line_of(text: &str, at: usize) -> usize {
     text.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count() + 1
+}
+
+/// The value at a dotted key.
+#[must_use]
+pub fn at<'v>(values: &'v Table, key: &str) -> Option<&'v Value> {
+    let (first, rest) = key.split_once('.').map_or((key, None), |(first, rest)| (first, Some(rest)));
+    let value = values.get(first)?;
+    rest.map_or(Some(value), |rest| at(value.as_table()?, rest))
 }
 
 /// Tables merge, everything else replaces.
@@ -249,6 +275,20 @@ mod tests {
         let book = Book::new([("bad", "[zfs]\npool = \"rpool\"\npoool = \"x\"\n")]);
         let error = book.resolve("bad").unwrap_err().to_string();
         assert!(error.starts_with("bad.toml:3: unknown field `poool`"), "{error}");
+    }
+
+    #[test]
+    fn values_are_put_over_others_as_a_file_does_that_extends_them() {
+        let base = "[zfs]\npool = \"tank\"\nproperties = { tank = { atime = \"off\", compression = \"lz4\" } }\n";
+        let over = "[zfs]\nproperties = { tank = { compression = \"zstd\" } }\n";
+        let book = Book::new([("base", base.to_owned()), ("mine", format!("extends = \"base\"\n{over}"))]);
+        let base = book.resolve("base").unwrap();
+        let table = |text| toml::from_str(text).unwrap();
+        assert_eq!(base.with(&table(over)).unwrap(), *book.resolve("mine").unwrap().expectation);
+        for (wrong, why) in [("zfs = { poool = 'x' }", "unknown field `poool`"), ("extends = 'mine'", "`extends`")] {
+            let error = base.with(&table(wrong)).unwrap_err().to_string();
+            assert!(error.starts_with(why), "{error}");
+        }
     }
 
     #[test]

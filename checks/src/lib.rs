@@ -23,6 +23,7 @@ pub mod packages;
 pub mod pattern;
 pub mod probe;
 pub mod recording;
+pub mod replay;
 pub mod scenarios;
 pub mod seal;
 pub mod security;

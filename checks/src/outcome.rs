@@ -142,6 +142,18 @@ impl Outcome {
         }
     }
 
+    /// The same outcome with what was judged, or why that could not be told.
+    #[must_use]
+    pub fn judged(self, verdict: Result<Verdict, String>) -> Self {
+        match verdict {
+            Err(why) => Self { status: Status::Error, why: Some(why), ..self },
+            Ok(Verdict { holds, want, got, notes }) => {
+                let status = if holds { Status::Pass } else { Status::Fail };
+                Self { status, want: Some(want), got: Some(got), notes, ..self }
+            }
+        }
+    }
+
     /// What was found, or why nothing was; empty where neither is told.
     #[must_use]
     pub fn said(&self) -> &str {

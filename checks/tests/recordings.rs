@@ -5,13 +5,13 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
-    sync::LazyLock,
 };
 
 use kverify_checks::{
-    AnyCheck, Book, Expectation, Status, Unreadable, all,
-    fact::{FactKind, Gathered},
-    recording::{Recording, Says},
+    Book, Status, all,
+    fact::FactKind,
+    recording::Recording,
+    replay::{Compared, Replayed, replay},
 };
 
 fn root() -> PathBuf {
@@ -41,7 +41,7 @@ fn recordings() -> Vec<(String, Recording)> {
         .into_iter()
         .map(|path| {
             let name = path.strip_prefix(&folder).unwrap().display().to_string();
-            let recording = toml::from_str(&fs::read_to_string(&path).unwrap());
+            let recording = Recording::read(&fs::read_to_string(&path).unwrap());
             (name.clone(), recording.unwrap_or_else(|error| panic!("{name}: {error}")))
         })
         .collect()
@@ -56,38 +56,16 @@ fn book() -> Book {
     }))
 }
 
-fn expectation(says: &Says) -> Expectation {
-    static BOOK: LazyLock<Book> = LazyLock::new(book);
-    static DEFAULT: LazyLock<Expectation> =
-        LazyLock::new(|| *BOOK.resolve("debian-13-server").unwrap_or_else(|error| panic!("{error}")).expectation);
-    let Some(over) = &says.expect else { return DEFAULT.clone() };
-    let mut book = BOOK.clone();
-    let text = format!("extends = \"debian-13-server\"\n{}", toml::to_string(&over).unwrap());
-    book.add("recording", text);
-    *book.resolve("recording").unwrap_or_else(|error| panic!("{}: {error}", says.check)).expectation
-}
-
-fn check(id: &str) -> Option<&'static dyn AnyCheck> {
-    all().find(|check| check.about().id == id)
-}
-
 #[test]
 fn checks_say_of_each_recording_what_they_must() {
-    let kinds = kinds();
+    let sheet = book().resolve("debian-13-server").unwrap_or_else(|error| panic!("{error}"));
     let mut wrong = Vec::new();
     for (name, recording) in recordings() {
-        let kind = kinds[recording.fact.as_str()];
-        let read = recording.outputs(&(kind.probes)()).and_then(|outputs| (kind.parse)(&outputs));
-        for says in &recording.says {
-            let Some(check) = check(&says.check) else {
-                wrong.push(format!("{name}: no check is called {}", says.check));
-                continue;
-            };
-            assert_eq!(check.fact().id, recording.fact, "{} does not judge {}", says.check, recording.fact);
-            let (is, words) = judged(check, &read, says);
-            let part = says.got.as_deref().unwrap_or_default();
-            if is != says.is || !words.contains(part) {
-                wrong.push(format!("{name}: {} must say {:?} {part:?}, says {is:?}: {words}", says.check, says.is));
+        let replayed = replay(&recording, &sheet).unwrap_or_else(|error| panic!("{name}: {error}"));
+        for Replayed { outcome, compared } in replayed {
+            if let Compared::NotAsSaid { is, got } = compared {
+                let (check, said) = (&outcome.check, outcome.said());
+                wrong.push(format!("{name}: {check} must say {is:?} {got:?}, says {:?}: {said}", outcome.status));
             }
         }
     }
@@ -96,17 +74,6 @@ fn checks_say_of_each_recording_what_they_must() {
 
 fn kinds() -> BTreeMap<&'static str, FactKind> {
     all().map(|check| (check.fact().id, check.fact())).collect()
-}
-
-fn judged(check: &dyn AnyCheck, read: &Result<Gathered, Unreadable>, says: &Says) -> (Status, String) {
-    match read {
-        Err(why) => (Status::Error, why.to_string()),
-        Ok(fact) => match check.judge(fact.as_ref(), &expectation(says)) {
-            Some(verdict) if verdict.holds => (Status::Pass, verdict.got),
-            Some(verdict) => (Status::Fail, verdict.got),
-            None => (Status::Skip, "not asked".to_owned()),
-        },
-    }
 }
 
 #[test]

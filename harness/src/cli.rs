@@ -17,6 +17,7 @@ mod pcap;
 mod promote;
 mod prove;
 mod record;
+mod replay;
 mod rotate;
 mod said;
 mod scenarios;
@@ -112,6 +113,8 @@ enum Command {
     Lead(Box<lead::Args>),
     /// Record what a machine answers to the probes of facts, case by case.
     Record(Box<record::Args>),
+    /// Judge recordings with today's checks, without any machine.
+    Replay(replay::Args),
 }
 
 /// Runs the command that `args` name and gives the exit status.
@@ -132,6 +135,7 @@ pub async fn run(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<u8>
         Command::Build(args) => build::run(&args, shown).await,
         Command::Seal(args) => seal::run(&args, shown).await,
         Command::Record(args) => record::run(&args, shown).await,
+        Command::Replay(args) => replay::run(&args, shown),
         Command::Lead(args) => lead::run(&args, shown).await,
         Command::Prove(args) => prove::run(&args, shown).await,
         Command::Expect(args) => expect::run(&args, shown).await,

@@ -15,6 +15,7 @@ pub mod lead;
 pub mod machine;
 pub mod matrix;
 pub mod pipeline;
+mod replay;
 pub mod report;
 pub mod rescue;
 pub mod run;

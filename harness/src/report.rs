@@ -17,6 +17,7 @@ pub(crate) use samples::{refuted as sample_refuted, verified as sample_verified}
 
 pub use folder::{Files, Folder, FolderError};
 pub(crate) use folder::{REPORT, SBOM};
+pub(crate) use human::mark;
 pub use human::{finding, summary, table};
 pub use record::{Access, Carrier, Chosen, ChosenBy, Conclusion, MachineRecord, Report, Subject, Timings};
 pub(crate) use record::{FORK_OF, TWIN};

@@ -34,6 +34,7 @@ pub use ahead::Ahead;
 pub(crate) use boot::boot_disk;
 pub use check::Unanswered;
 pub use choose::GuestName;
+pub(crate) use choose::named;
 pub use forks::fork;
 pub use observe::observed;
 pub(crate) use plan::Plan;

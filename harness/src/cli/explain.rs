@@ -2,9 +2,9 @@
 
 use kverify_checks::{
     AnyCheck, Book, Cost, Effect, Probe, Source, all,
-    expect::{ExpectError, Resolved},
+    expect::{ExpectError, Resolved, at},
 };
-use toml::Value;
+use toml::Table;
 
 use super::said::Said;
 use crate::report::{Ink, Page, Style};
@@ -98,7 +98,7 @@ fn wants<'b>(check: &dyn AnyCheck, sheets: &Sheets<'b>) -> Vec<(String, Vec<&'b 
             Err(error) => error.to_string(),
             Ok(resolved) if !check.asked(&resolved.expectation) => format!("{key} is not asked"),
             Ok(resolved) => {
-                let value = Value::try_from(&resolved.expectation).ok().and_then(|all| at(&all, key).cloned());
+                let value = Table::try_from(&resolved.expectation).ok().and_then(|all| at(&all, key).cloned());
                 let value = value.map_or_else(|| "asked".to_owned(), |value| value.to_string().replace('\n', " "));
                 let origin = resolved.origin(key).map_or_else(String::new, |origin| format!("   ({origin})"));
                 format!("{key} = {}{origin}", value.trim())
@@ -110,11 +110,6 @@ fn wants<'b>(check: &dyn AnyCheck, sheets: &Sheets<'b>) -> Vec<(String, Vec<&'b 
         }
     }
     groups
-}
-
-/// The value at a dotted key.
-fn at<'v>(value: &'v Value, key: &str) -> Option<&'v Value> {
-    key.split('.').try_fold(value, |value, part| value.get(part))
 }
 
 fn costs(check: &dyn AnyCheck) -> String {

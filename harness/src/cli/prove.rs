@@ -2,20 +2,19 @@
 
 mod page;
 
-use std::{fs, path::PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use kverify_checks::fault::Fault;
 
 use super::{
     live::{Live, Shown},
     machine_args::MachineArgs,
     verify::interrupted,
-    whole::write_whole,
+    whole::write_json,
 };
 use crate::{
     faults::{Shard, chosen, faults},
-    report::json,
     run::{ProveRequest, Tried, Twin, prove, twins},
 };
 
@@ -98,9 +97,7 @@ pub(crate) async fn run(args: &Args, shown: Shown) -> anyhow::Result<u8> {
     drop(live);
     super::print(&page::table(&proof, &style));
     if let Some(path) = &args.json {
-        let folder = path.parent().unwrap_or(path);
-        fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
-        write_whole(path, json::harmless(&proof).as_bytes())?;
+        write_json(path, &proof)?;
     }
     Ok(proof.exit_code())
 }

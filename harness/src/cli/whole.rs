@@ -1,14 +1,17 @@
 //! Files that a command leaves: whole, or not at all.
 
 use std::{
-    fs::{File, Permissions},
+    fs::{self, File, Permissions},
     io::Write,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
 use anyhow::Context as _;
+use serde::Serialize;
 use tempfile::NamedTempFile;
+
+use crate::report::json;
 
 /// A file that gets its name once it is whole, and vanishes where it never is.
 pub(super) struct Unfinished {
@@ -45,4 +48,11 @@ pub(super) fn write_whole(path: &Path, content: &[u8]) -> anyhow::Result<()> {
     let unfinished = Unfinished::new(path)?;
     unfinished.file().write_all(content).with_context(|| path.display().to_string())?;
     unfinished.finish()
+}
+
+/// Writes what a command found as JSON, whole or not at all, and makes the folder that it stands in.
+pub(super) fn write_json(path: &Path, value: &impl Serialize) -> anyhow::Result<()> {
+    let folder = path.parent().unwrap_or(path);
+    fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    write_whole(path, json::harmless(value).as_bytes())
 }

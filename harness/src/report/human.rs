@@ -14,6 +14,7 @@ use super::{
     style::{Detail, Ink, Style},
 };
 use findings::Findings;
+pub(crate) use rows::mark;
 
 /// The report as text, ending in a newline.
 ///

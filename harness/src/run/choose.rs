@@ -43,9 +43,13 @@ impl GuestName {
 
 /// The expectation that the caller names, read before anything is started.
 pub(super) fn given(book: &mut Book, expect: Option<&str>) -> Result<Option<Resolved>, RunError> {
-    let Some(expect) = expect else { return Ok(None) };
+    expect.map(|expect| named(book, expect)).transpose()
+}
+
+/// The expectation of a name, or of a file.
+pub(crate) fn named(book: &mut Book, expect: &str) -> Result<Resolved, RunError> {
     let name = if book::is_file(expect) { book::add_file(book, expect.as_ref())? } else { expect.to_owned() };
-    Ok(Some(book.resolve(&name)?))
+    Ok(book.resolve(&name)?)
 }
 
 pub(super) fn expectation(

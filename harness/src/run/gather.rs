@@ -100,15 +100,7 @@ impl Answers {
                     .ok_or_else(|| "the expectation asks nothing after all".to_owned()),
             },
         };
-        match verdict {
-            Err(why) => (outcome.status, outcome.why) = (Status::Error, Some(why)),
-            Ok(verdict) => {
-                outcome.status = if verdict.holds { Status::Pass } else { Status::Fail };
-                (outcome.want, outcome.got) = (Some(verdict.want), Some(verdict.got));
-                outcome.notes = verdict.notes;
-            }
-        }
-        outcome
+        outcome.judged(verdict)
     }
 
     /// The full answers behind each of `checks` that has any, by check ID.

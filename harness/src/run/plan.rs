@@ -27,7 +27,8 @@ impl Filter {
         Ok(Self { only: read(only)?, skip: read(skip)? })
     }
 
-    fn leaves_out(&self, id: &str) -> bool {
+    /// Whether a check is left out.
+    pub(crate) fn leaves_out(&self, id: &str) -> bool {
         let any = |patterns: &[Regex]| patterns.iter().any(|pattern| pattern.is_match(id));
         any(&self.skip) || (!self.only.is_empty() && !any(&self.only))
     }

@@ -46,7 +46,7 @@ pub(super) fn topic(outcome: &Outcome) -> &str {
 }
 
 /// The colour and the word of a status.
-pub(super) fn mark(status: Status) -> (Ink, &'static str) {
+pub(crate) fn mark(status: Status) -> (Ink, &'static str) {
     match status {
         Status::Pass => (Ink::Good, "ok"),
         Status::Fail => (Ink::Bad, "FAIL"),
