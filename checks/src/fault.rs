@@ -139,6 +139,11 @@ impl Fault {
         if fault.at == At::Sealed && !scripts {
             return Err(FaultError::Senseless("a disk whose system does not run knows no other step than `run`"));
         }
+        if fault.steps.iter().any(|step| matches!(step, Step::Machine(_) | Step::Crossed(_))) {
+            return Err(FaultError::Senseless(
+                "a fault is done to one machine: it takes neither `machine` nor `crossed`",
+            ));
+        }
         for damage in &fault.damage {
             damage.bytes()?;
         }

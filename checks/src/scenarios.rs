@@ -1,12 +1,13 @@
-//! Scenarios: rows of steps that a machine has to come through, each on a machine of its own.
+//! Scenarios: rows of steps that a machine, or several, has to come through, each on machines of its own.
 //!
 //! They are data: a new one is a file in `scenarios/` and its line here.
 
 use std::sync::LazyLock;
 
+use regex::Regex;
 use serde::{Deserialize, Serialize};
 
-use crate::step::Step;
+use crate::step::{MetadataService, Step};
 
 /// How many machines one network has at most.
 const MOST_MACHINES: usize = 8;
@@ -25,7 +26,8 @@ pub struct Scenario {
     /// Seconds that it took on two cores without KVM, boots included; 0 where nobody measured it.
     #[serde(default)]
     pub cost: u64,
-    /// The bus of the disk; such a machine boots cold. Otherwise it is a fork, on the bus of the run.
+    /// The bus of the disk; such a machine boots cold. Without it, a cloud or several machines, it is a fork, on the bus of
+    /// the run.
     pub bus: Option<Bus>,
     /// The cloud that it runs on; such a machine boots cold, and is entered by what that cloud's metadata bring. In its
     /// folder `/run/kverify-cloud` are files `hostname` and `key` with what the cloud was told of it.
@@ -42,30 +44,44 @@ pub struct Scenario {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Member {
-    /// What cloud-init is told beside the account: the rest of a `#cloud-config`, without `users`. What stands between
-    /// at signs is filled in: `@private-key-1@`, `@public-key-2@` and `@address-2@` are of the machine with that number;
-    /// keys are WireGuard's, made for one run. Keys of a number beyond the last are nobody's.
+    /// What cloud-init is told beside the account: the rest of a `#cloud-config`, without `users`. Its blanks are filled
+    /// in: `@private-key-1@`, `@public-key-2@` and `@address-2@` are of the machine with that number; keys are
+    /// WireGuard's, made for one run. Keys of a number beyond the last are nobody's.
     #[serde(rename = "user-data")]
     pub user_data: String,
 }
 
 impl Member {
-    /// What has to be filled in, each once: what it is, and of which machine.
-    #[must_use]
-    pub fn blanks(&self) -> Vec<(Blank, u8)> {
-        let mut blanks: Vec<_> = self
-            .user_data
-            .split('@')
-            .filter_map(|word| {
-                let (blank, number) = word.rsplit_once('-')?;
-                Some((Blank::named(blank)?, number.parse().ok().filter(|number| *number > 0)?))
-            })
-            .collect();
-        blanks.sort_unstable();
-        blanks.dedup();
-        blanks
+    /// The user-data with its blanks filled in.
+    ///
+    /// # Errors
+    /// What stands where a blank would and is none; and what `fill` could not do.
+    pub fn filled<E: From<String>>(&self, mut fill: impl FnMut(Blank, u8) -> Result<String, E>) -> Result<String, E> {
+        let mut text = String::new();
+        let mut rest = 0;
+        for found in BLANK.captures_iter(&self.user_data) {
+            let (whole, word, number) = (&found[0], &found[1], &found[2]);
+            let blank = Blank::named(word).zip(number.parse().ok().filter(|read: &u8| *read > 0));
+            let (blank, read) = blank.filter(|(_, read)| read.to_string() == number).ok_or_else(|| {
+                format!("`{whole}` is no blank; there are private-key, public-key and address, with a number from 1")
+            })?;
+            let at = found.get(0).map_or(0..0, |found| found.range());
+            text.push_str(&self.user_data[rest..at.start]);
+            text.push_str(&fill(blank, read)?);
+            rest = at.end;
+        }
+        Ok(text + &self.user_data[rest..])
     }
 }
+
+/// What may cross between machines: a protocol with its port, one without ports, or what is no IP.
+static SERVICE: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new("^((tcp|udp)(/[0-9]+)?|icmp|[0-9]+|ethertype 0x[0-9a-f]{4})$").unwrap_or_else(|error| panic!("{error}"))
+});
+
+/// What looks like a blank: `@private-key-1@`.
+static BLANK: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new("@([a-z-]+)-([0-9]+)@").unwrap_or_else(|error| panic!("{error}")));
 
 /// What a run fills into user-data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -177,15 +193,31 @@ impl Scenario {
             match (step, on[at]) {
                 (Step::Machine(number), _) => match usize::from(*number).checked_sub(1) {
                     Some(there) if there < scenario.machines.len() => at = there,
-                    _ => return wrong(format!("there is no machine {number} of {}", scenario.machines.len())),
+                    _ => {
+                        let last = scenario.machines.len();
+                        return wrong(format!("there is no machine {number} of {last}; each is a `[[machine]]`"));
+                    }
                 },
                 (Step::Crossed(services), _) => {
                     if scenario.machines.is_empty() {
                         return wrong("nothing crosses between machines where there is one".to_owned());
                     }
-                    if services.is_empty() {
-                        return wrong("name what has to cross, as in `udp/51820`".to_owned());
+                    let unknown = services.iter().find(|service| !SERVICE.is_match(service));
+                    if services.is_empty() || unknown.is_some() {
+                        let what = unknown.map(|unknown| format!("`{unknown}` is no service; ")).unwrap_or_default();
+                        return wrong(format!("{what}name what has to cross, as in `udp/51820`, `icmp` or `47`"));
                     }
+                }
+                (Step::Network(network), _) if !network.cable && !scenario.machines.is_empty() => {
+                    return wrong(
+                        "the network of several machines is one for all, and their cables stay in".to_owned(),
+                    );
+                }
+                (Step::Network(network), _) if network.metadata != MetadataService::Well && !scenario.is_served() => {
+                    return wrong("there is no metadata service where `cloud` is none that has one".to_owned());
+                }
+                (Step::Start(_), false) if scenario.cloud.is_some() => {
+                    return wrong("a machine on a cloud does not come back from a power failure; reboot it".to_owned());
                 }
                 (Step::Start(_), false) => on[at] = true,
                 (Step::Start(_), true) => {
@@ -209,6 +241,17 @@ impl Scenario {
         }
     }
 
+    /// Whether its machine has a metadata service.
+    fn is_served(&self) -> bool {
+        self.cloud.is_some_and(|cloud| !matches!(cloud, Cloud::NoCloud | Cloud::ConfigDrive))
+    }
+
+    /// Whether it begins with a cold boot, wherever the run's own machine came from.
+    #[must_use]
+    pub fn is_cold(&self) -> bool {
+        self.cloud.is_some() || !self.machines.is_empty() || self.bus.is_some_and(|bus| bus != Bus::Virtio)
+    }
+
     /// Whether its machines can be.
     fn group(&self) -> Result<(), ScenarioError> {
         let wrong = |why: String| Err(ScenarioError::Machines(why));
@@ -221,11 +264,21 @@ impl Scenario {
         if self.cloud.is_some() {
             return wrong("several machines are told what to do by a seed, and by no cloud".to_owned());
         }
-        for (index, member) in self.machines.iter().enumerate() {
-            let beyond =
-                |(blank, number): &(Blank, u8)| *blank == Blank::Address && usize::from(*number) > self.machines.len();
-            if let Some((blank, number)) = member.blanks().into_iter().find(beyond) {
-                return wrong(format!("machine {}: @{}-{number}@ is of no machine", index + 1, blank.name()));
+        let last = self.machines.len();
+        for (member, number) in self.machines.iter().zip(1..) {
+            let known = |blank, of| match blank {
+                Blank::Address if usize::from(of) > last => {
+                    Err(format!("`@address-{of}@` is of no machine; the last one is {last}"))
+                }
+                _ => Ok(String::new()),
+            };
+            if let Err(why) = member.filled(known) {
+                return wrong(format!("machine {number}: {why}"));
+            }
+            if member.user_data.lines().any(|line| line.starts_with("users:")) {
+                return wrong(format!(
+                    "machine {number}: its user-data has `users:`, which brings the account already"
+                ));
             }
         }
         Ok(())
@@ -286,7 +339,7 @@ pub fn all() -> &'static [Scenario] {
 
 #[cfg(test)]
 mod tests {
-    use super::{Blank, Member, Scenario, all};
+    use super::{Member, Scenario, all};
     use crate::step::Step;
 
     #[test]
@@ -305,9 +358,9 @@ mod tests {
         assert_eq!(read("step = []"), "it has no step");
         let off = read("[[step]]\ncrash = {}\n[[step]]\nlogin = {}\n");
         assert_eq!(off, "step 2: the machine is off; `start` has to come first");
-        assert_eq!(read("[[step]]\nmachine = 2\n"), "step 1: there is no machine 2 of 0");
+        assert_eq!(read("[[step]]\nmachine = 2\n"), "step 1: there is no machine 2 of 0; each is a `[[machine]]`");
         let two = "[[machine]]\nuser-data=''\n[[machine]]\nuser-data='@address-3@'\n[[step]]\nlogin={}\n";
-        assert_eq!(read(two), "machine 2: @address-3@ is of no machine");
+        assert_eq!(read(two), "machine 2: `@address-3@` is of no machine; the last one is 2");
         assert_eq!(
             read("[[step]]\ncrossed=['udp/1']\n"),
             "step 1: nothing crosses between machines where there is one"
@@ -325,12 +378,34 @@ mod tests {
     }
 
     #[test]
-    fn blanks_are_found_and_other_at_signs_are_not() {
-        let member = Member {
-            user_data: "a@b.c @private-key-1@ @public-key-2@ user@address-2@x @key-1@ @address-0@ @address-2@"
-                .to_owned(),
+    fn blanks_are_filled_and_other_at_signs_are_left() {
+        let filled = |user_data: &str| {
+            let member = Member { user_data: user_data.to_owned() };
+            member.filled(|blank, number| Ok::<_, String>(format!("<{}{number}>", blank.name())))
         };
-        assert_eq!(member.blanks(), [(Blank::PrivateKey, 1), (Blank::PublicKey, 2), (Blank::Address, 2)]);
+        let text = "a@b.c @private-key-1@ @@public-key-2@@ user@address-2@x @x@ @address-1@address-2@";
+        let done = "a@b.c <private-key1> @<public-key2>@ user<address2>x @x@ <address1>address-2@";
+        assert_eq!(filled(text).unwrap(), done);
+        for wrong in ["@pubilc-key-2@", "@address-0@", "@private-key-01@", "@public-key-256@"] {
+            let why = filled(wrong).unwrap_err();
+            assert!(why.starts_with(&format!("`{wrong}` is no blank; there are private-key")), "{why}");
+        }
+    }
+
+    #[test]
+    fn what_would_do_nothing_or_could_never_hold_is_an_error() {
+        let read = |text: &str| Scenario::read("x", &format!("about='a'\nremedy='b'\n{text}")).unwrap_err().to_string();
+        let two = |first: &str, steps: &str| {
+            read(&format!("[[machine]]\nuser-data='{first}'\n[[machine]]\nuser-data=''\n{steps}"))
+        };
+        assert!(two("", "[[step]]\ncrossed=['UDP/51820']\n").starts_with("step 1: `UDP/51820` is no service; name"));
+        assert!(two("", "[[step]]\nnetwork={cable=false}\n").ends_with("their cables stay in"));
+        assert!(two("users: []", "[[step]]\nlogin={}\n").starts_with("machine 1: its user-data has `users:`"));
+        let lost = "[[step]]\nnetwork={metadata='silent'}\n";
+        assert!(read(lost).starts_with("step 1: there is no metadata service"));
+        assert!(read(&format!("cloud='nocloud'\n{lost}")).starts_with("step 1: there is no metadata service"));
+        let back = "cloud='ec2'\n[[step]]\ncrash={}\n[[step]]\nstart={}\n";
+        assert!(read(back).starts_with("step 2: a machine on a cloud does not come back"));
     }
 
     #[test]

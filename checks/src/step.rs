@@ -26,7 +26,7 @@ pub enum Step {
     PowerOff(Within),
     /// The power is cut, once the console says something or at once.
     Crash(Crash),
-    /// The power comes back, and the machine settles again.
+    /// The power comes back, on a network that is well again where it is the machine's own, and the machine settles.
     Start(Start),
     /// The disk grows while the machine runs.
     Grow(Grow),
@@ -34,7 +34,9 @@ pub enum Step {
     Network(Network),
     /// The steps that follow are the machine's of this number, from 1.
     Machine(u8),
-    /// Between machines crossed, since the last step of this name, each of these and nothing else.
+    /// Of what machines sent to one another, since the last step of this name, it was each of these and nothing else: a
+    /// protocol and the port that it was opened to (`udp/51820`), `icmp`, or another protocol's number. What is for all, or
+    /// only finds neighbours, does not count; nor do errors that quote what does.
     Crossed(Vec<String>),
 }
 
@@ -228,7 +230,7 @@ impl Step {
             Self::Grow(grow) => format!("grow the disk by {} MiB", grow.mib),
             Self::Network(network) => network.about(),
             Self::Machine(number) => format!("on machine {number}"),
-            Self::Crossed(services) => format!("between machines went {} and nothing else", services.join(", ")),
+            Self::Crossed(services) => format!("machines sent one another {} and nothing else", services.join(", ")),
         }
     }
 

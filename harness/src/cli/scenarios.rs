@@ -2,7 +2,7 @@
 
 use std::{path::Path, str::FromStr};
 
-use kverify_checks::scenarios::{Bus, Scenario, all};
+use kverify_checks::scenarios::{Scenario, all};
 use serde::Serialize;
 
 use super::said::Said;
@@ -91,7 +91,8 @@ pub(crate) fn said(args: &Args, style: &Style) -> Said {
     let mut page = Page::new(style);
     let widest = all().iter().map(|scenario| scenario.name.len()).max().unwrap_or(0);
     for scenario in all() {
-        let terms = format!("{} ({}, {} s)", scenario.about, start(scenario), scenario.cost);
+        let cost = if scenario.cost == 0 { "not measured".to_owned() } else { format!("{} s", scenario.cost) };
+        let terms = format!("{} ({}, {cost})", scenario.about, start(scenario));
         page.hanging(0, widest + 2, Ink::Good, &scenario.name, &terms);
     }
     page.gap();
@@ -113,7 +114,7 @@ fn listed(scenario: &'static Scenario) -> Listed {
 
 /// What it begins with.
 fn start(scenario: &Scenario) -> &'static str {
-    if scenario.cloud.is_some() || scenario.bus.is_some_and(|bus| bus != Bus::Virtio) { "cold boot" } else { "fork" }
+    if scenario.is_cold() { "cold boot" } else { "fork" }
 }
 
 #[cfg(test)]

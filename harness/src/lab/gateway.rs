@@ -256,9 +256,11 @@ fn udp<'a>(packet: &Ipv4Packet<&'a [u8]>) -> Option<Datagram<'a>> {
 
 /// The ports that a packet goes from and to, where its protocol has them.
 pub(super) fn ports(protocol: IpProtocol, payload: &[u8]) -> Option<(u16, u16)> {
-    match protocol {
-        IpProtocol::Tcp => TcpPacket::new_checked(payload).ok().map(|packet| (packet.src_port(), packet.dst_port())),
-        IpProtocol::Udp => UdpPacket::new_checked(payload).ok().map(|packet| (packet.src_port(), packet.dst_port())),
+    match (protocol, payload) {
+        // The first of several fragments has them too.
+        (IpProtocol::Tcp | IpProtocol::Udp, &[a, b, c, d, ..]) => {
+            Some((u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])))
+        }
         _ => None,
     }
 }

@@ -200,10 +200,16 @@ impl Switch {
         moved
     }
 
+    /// Whether no cable takes more. One of several that does not read loses what is for it, and keeps nobody waiting.
+    fn is_blocked(&self) -> bool {
+        let mut wires = self.wires.iter().flatten().peekable();
+        wires.peek().is_some() && wires.all(Wire::is_full)
+    }
+
     /// Sends what connections have to say, while cables take it.
     fn speak(&mut self, cx: &mut Context<'_>) -> bool {
         let mut moved = self.gateway.poll(self.now(), cx);
-        while !self.wires.iter().flatten().any(Wire::is_full)
+        while !self.is_blocked()
             && let Some(bytes) = self.gateway.next()
         {
             moved = true;
@@ -221,7 +227,7 @@ impl Switch {
         let (now, began) = (self.now(), self.began);
         let timer = self.gateway.poll_at(now);
         // A stack that cannot send has nothing to wait for but the cable.
-        let blocked = self.wires.iter().flatten().any(Wire::is_full);
+        let blocked = self.is_blocked();
         let timer = timer
             .filter(|_| !blocked)
             .map(|at| began + Duration::from_micros(u64::try_from(at.total_micros()).unwrap_or_default()));

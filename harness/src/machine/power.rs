@@ -18,6 +18,8 @@ pub struct Off {
     held: Held,
     spec: Spec,
     accel: (Accel, String),
+    /// Size of its disk, which may have grown.
+    disk_bytes: u64,
     /// Where it is plugged in, on a network of several machines.
     shared: Option<Plug>,
 }
@@ -43,20 +45,21 @@ impl Machine {
 
     /// Switches off a machine whose guest has powered itself off.
     pub async fn switch_off(self) -> Off {
-        let (spec, accel, shared) = self.stays();
-        Off { held: self.end().await, spec, accel, shared }
+        let off = self.stays();
+        off(self.end().await)
     }
 
     /// Cuts its power: QEMU is killed, and with it all that the guest did not flush.
     pub async fn cut_power(self) -> Off {
-        let (spec, accel, shared) = self.stays();
-        Off { held: self.kill().await, spec, accel, shared }
+        let off = self.stays();
+        off(self.kill().await)
     }
 
-    /// What of it is the same when it is off.
-    fn stays(&self) -> (Spec, (Accel, String), Option<Plug>) {
+    /// The same machine when it is off, once QEMU has let go of what is held for it.
+    fn stays(&self) -> impl FnOnce(Held) -> Off + use<> {
+        let (spec, accel, disk_bytes) = (self.spec.clone(), (self.accel, self.accel_why.clone()), self.disk_bytes);
         let shared = self.plug.clone().filter(Plug::is_shared);
-        (self.spec.clone(), (self.accel, self.accel_why.clone()), shared)
+        move |held| Off { held, spec, accel, disk_bytes, shared }
     }
 
     /// Waits until the guest has reset itself more often than `before`, or gives how it ended instead.
@@ -124,7 +127,7 @@ impl Off {
     }
 
     async fn start_with(self, kernel: Option<(&Kernel, Option<&Overlay>)>) -> Result<Machine, StartError> {
-        let Self { mut held, spec, accel, shared } = self;
+        let Self { mut held, spec, accel, disk_bytes, shared } = self;
         if let Held::Cold(cold) = &mut held {
             // It begins with memory of QEMU's own.
             cold.memory = None;
@@ -145,6 +148,7 @@ impl Off {
             None => alone(&spec, Origin::at(spec.switched_on()), None)?,
         };
         let running = launch(&spec, accel.0, parts, plug.as_ref()).await?;
-        Machine::assemble(running, &spec, accel, held, plug).await
+        let machine = Machine::assemble(running, &spec, accel, held, plug).await?;
+        Ok(Machine { disk_bytes, ..machine })
     }
 }

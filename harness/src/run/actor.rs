@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::FutureExt as _;
 use kverify_checks::{
     Exit, Status,
     boot::BootEnd,
@@ -93,6 +94,15 @@ impl<'a> Actor<'a> {
             said: HashMap::new(),
             boots: Vec::new(),
         }
+    }
+
+    /// How it ended, where it has without being told to.
+    pub(super) fn ended(&self) -> Option<String> {
+        let Power::On { machine, .. } = &self.power else { return None };
+        Some(match machine.over().now_or_never()? {
+            Ok(end) => end.to_string(),
+            Err(error) => error.to_string(),
+        })
     }
 
     /// How it went, in words.

@@ -34,11 +34,8 @@ pub(super) fn group(scenario: &Scenario, spec: &Spec) -> Result<Group, RunError>
     let mut keys = Keys::default();
     let mut ways = Vec::new();
     for (machine, member) in (0..count).zip(&scenario.machines) {
-        let mut told = member.user_data.clone();
-        for (blank, number) in member.blanks() {
-            let filled = keys.fill(blank, number).map_err(|error| RunError::Key(error.to_string()))?;
-            told = told.replace(&format!("@{}-{number}@", blank.name()), &filled);
-        }
+        let told = member.filled(|blank, number| keys.fill(blank, number).map_err(|error| error.to_string()));
+        let told = told.map_err(RunError::Key)?;
         ways.push(WayIn::member(Plug { lab: Arc::clone(&lab), machine }, &told)?);
     }
     Ok(Group { lab, ways })

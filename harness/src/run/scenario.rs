@@ -1,4 +1,4 @@
-//! Plays scenarios: each on a fork of its own, or on a machine that boots cold on another bus.
+//! Plays scenarios: each on a fork of its own, or on machines that boot cold: on another bus, on a cloud, several at once.
 
 use std::{collections::BTreeSet, path::Path, sync::Arc, time::Instant};
 
@@ -130,7 +130,17 @@ impl Stage<'_> {
             let boot = self.cold_one(&spec, way_in);
             async move { boot.await.map_err(named) }
         });
-        join_all(boots).await.into_iter().collect()
+        let mut machines = Vec::new();
+        let mut error = None;
+        for booted in join_all(boots).await {
+            match booted {
+                Ok(machine) => machines.push(machine),
+                // What the guest did wrong counts for more than what is not known of another.
+                Err(fail @ Trouble::Fail(_)) => return Err(fail),
+                Err(trouble) => error = error.or(Some(trouble)),
+            }
+        }
+        error.map_or(Ok(machines), Err)
     }
 
     async fn cold_one(&self, spec: &Spec, way_in: &WayIn) -> Result<(Machine, Session), Trouble> {
@@ -138,10 +148,8 @@ impl Stage<'_> {
         match booted {
             Ok((machine, Ok(Reached::Settled(arrival)))) => Ok((machine, arrival.session)),
             Ok((machine, Ok(Reached::Ended(end)))) => Err(Trouble::Fail(with_last_words(end, &machine))),
-            // What is brought to it is the image's to take.
-            Ok((machine, Err(error @ ReachError::NoWayIn(_))))
-                if way_in.cloud().is_some() || way_in.plug().is_some() =>
-            {
+            // What a cloud brings is the image's to take.
+            Ok((machine, Err(error @ ReachError::NoWayIn(_)))) if way_in.cloud().is_some() => {
                 Err(Trouble::Fail(with_last_words(error, &machine)))
             }
             Ok((machine, Err(error))) => Err(Trouble::Error(with_last_words(error, &machine))),
@@ -154,7 +162,7 @@ impl Stage<'_> {
 async fn steps(scenario: &Scenario, mut outcome: Outcome, mut actors: Vec<Actor<'_>>, lab: Option<&Lab>) -> Outcome {
     let mut at = 0;
     for (index, step) in scenario.steps.iter().enumerate() {
-        let (evidence, done) = match (step, lab) {
+        let (mut evidence, mut done) = match (step, lab) {
             (Step::Machine(number), _) => {
                 at = usize::from(*number).saturating_sub(1);
                 continue;
@@ -162,16 +170,31 @@ async fn steps(scenario: &Scenario, mut outcome: Outcome, mut actors: Vec<Actor<
             (Step::Crossed(services), Some(lab)) => crossed(step, services, lab).await,
             _ => actors[at].act(step).await,
         };
+        let several = actors.len() > 1;
+        let on = if several && !matches!(step, Step::Crossed(_)) {
+            format!(" on machine {}", at + 1)
+        } else {
+            String::new()
+        };
+        if !on.is_empty() {
+            evidence.from = format!("machine {}: {}", at + 1, evidence.from);
+        }
+        if several
+            && done.is_ok()
+            && let Some((number, end)) = (1..).zip(&actors).find_map(|(number, one)| Some((number, one.ended()?)))
+        {
+            done = Err(Trouble::Fail(format!("machine {number}: {end}")));
+        }
         outcome.evidence.push(evidence);
         if let Err(trouble) = done {
-            let on = if actors.len() > 1 { format!(" on machine {}", at + 1) } else { String::new() };
             let place = format!("at step {} of {}{on}, {}", index + 1, scenario.steps.len(), step.about());
             return ended(outcome, &scenario.about, &place, trouble);
         }
     }
     outcome.status = Status::Pass;
     outcome.want = Some(scenario.about.clone());
-    outcome.got = Some(actors[0].boots());
+    // That of one that booted again says more than that of one that did not.
+    outcome.got = actors.iter().map(Actor::boots).max_by_key(String::len);
     outcome
 }
 
