@@ -106,7 +106,7 @@ pub(super) fn answer(question: &[u8], yours: Ipv4Addr) -> Option<Answer> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::net::Ipv4Addr;
 
     use smoltcp::wire::{
@@ -119,7 +119,7 @@ mod tests {
     const YOURS: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 15);
     const CARD: EthernetAddress = EthernetAddress([0x52, 0x54, 0, 0x12, 0x34, 0x56]);
 
-    fn question(message: Message, its: Ipv4Addr, flags: DhcpFlags, more: &[(u8, &[u8])]) -> Vec<u8> {
+    pub(in crate::lab) fn question(message: Message, its: Ipv4Addr, flags: DhcpFlags, more: &[(u8, &[u8])]) -> Vec<u8> {
         let mut buffer = vec![0; 400];
         let mut packet = DhcpPacket::new_unchecked(buffer.as_mut_slice());
         packet.set_opcode(OpCode::Request);

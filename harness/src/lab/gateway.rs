@@ -110,6 +110,12 @@ impl Gateway {
         self.stack.connections()
     }
 
+    /// How many frames wait at most, to be read or to be sent.
+    #[cfg(test)]
+    pub(super) fn queued(&self) -> usize {
+        self.stack.queued()
+    }
+
     /// When to come again at the latest.
     pub(super) fn poll_at(&mut self, now: Instant) -> Option<Instant> {
         self.stack.poll_at(now).into_iter().chain(self.adverts.next()).min()

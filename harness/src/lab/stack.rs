@@ -146,6 +146,15 @@ impl Stack {
         if self.connections.iter().any(known) {
             return;
         }
+        // One that still listens, for a segment that did not hold, would take the next in any case.
+        let listens = |one: &&mut Connection| {
+            matches!(one.end, End::Expected(_, to) if to == service)
+                && self.sockets.get::<tcp::Socket<'_>>(one.handle).is_listening()
+        };
+        if let Some(free) = self.connections.iter_mut().find(listens) {
+            free.end = End::Expected(guest, service);
+            return;
+        }
         let of_guests = self.connections.iter().filter(|one| one.of_guest).count();
         if self.connections.len() >= MOST || of_guests >= MOST_OF_GUESTS {
             // Of those that were never opened to their end, the oldest makes room: a flood shuts nobody out.
@@ -204,6 +213,12 @@ impl Stack {
     pub(super) fn connections(&self) -> usize {
         assert_eq!(self.connections.len(), self.sockets.iter().count());
         self.connections.len()
+    }
+
+    /// How many frames wait at most, to be read or to be sent.
+    #[cfg(test)]
+    pub(super) fn queued(&self) -> usize {
+        self.device.arrived.len().max(self.device.leaving.len())
     }
 
     /// When to come again at the latest.
@@ -388,6 +403,10 @@ impl Device for Queues {
     type TxToken<'a> = Leaving<'a>;
 
     fn receive(&mut self, _: Instant) -> Option<(Arrived, Leaving<'_>)> {
+        // What arrives may be answered: without room for that it waits, and what comes then is lost.
+        if self.leaving.len() >= QUEUE {
+            return None;
+        }
         let frame = self.arrived.pop_front()?;
         Some((Arrived(frame), Leaving(&mut self.leaving)))
     }

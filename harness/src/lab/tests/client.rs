@@ -60,19 +60,33 @@ impl Client {
         self.sockets.add(socket)
     }
 
+    /// Drops a connection without a word.
+    pub(super) fn forget(&mut self, handle: SocketHandle) {
+        self.sockets.remove(handle);
+    }
+
     pub(super) fn socket(&mut self, handle: SocketHandle) -> &mut tcp::Socket<'static> {
         self.sockets.get_mut(handle)
+    }
+
+    /// What it says by now.
+    pub(super) fn say(&mut self, bench: &Bench) -> Vec<Vec<u8>> {
+        self.interface.poll(instant(bench.age), &mut self.device, &mut self.sockets);
+        self.device.leaving.drain(..).collect()
+    }
+
+    /// What it is to hear of next.
+    pub(super) fn hear(&mut self, frames: Vec<Vec<u8>>) {
+        self.device.arrived.extend(frames);
     }
 
     /// Lets frames go to and fro for a tenth of a second of theirs, in which what serves connections has its turns.
     pub(super) async fn run(&mut self, bench: &mut Bench) {
         for _ in 0..100 {
             bench.age += Duration::from_millis(1);
-            self.interface.poll(instant(bench.age), &mut self.device, &mut self.sockets);
-            let said: Vec<_> = self.device.leaving.drain(..).collect();
-            let heard = said.iter().flat_map(|frame| bench.say(frame)).collect::<Vec<_>>();
-            self.device.arrived.extend(heard);
-            self.device.arrived.extend(bench.speak());
+            let said = self.say(bench);
+            self.hear(said.iter().flat_map(|frame| bench.say(frame)).collect());
+            self.hear(bench.speak());
             tokio::task::yield_now().await;
         }
     }

@@ -7,8 +7,8 @@ use smoltcp::{
     phy::ChecksumCapabilities,
     time::Duration as Lifetime,
     wire::{
-        EthernetAddress, EthernetFrame, Icmpv6Message, Icmpv6Packet, Icmpv6Repr, Ipv6Packet, NdiscNeighborFlags,
-        NdiscPrefixInfoFlags, NdiscRepr, NdiscRouterFlags,
+        EthernetAddress, EthernetFrame, Icmpv6Message, Icmpv6Packet, Icmpv6Repr, IpProtocol, Ipv6Packet,
+        NdiscNeighborFlags, NdiscPrefixInfoFlags, NdiscRepr, NdiscRouterFlags, UdpPacket, UdpRepr,
     },
 };
 
@@ -54,6 +54,38 @@ fn solicits(from: Ipv6Addr, target_addr: Ipv6Addr, card: Option<EthernetAddress>
 
 fn echo(to: Ipv6Addr, data: &[u8]) -> Vec<u8> {
     icmpv6(CARDS, ITS, to, 64, &Icmpv6Repr::EchoRequest { ident: 7, seq_no: 9, data })
+}
+
+/// What guests ask where there is a router, and what they ask by way of it.
+pub(super) fn asked() -> [Vec<u8>; 6] {
+    let solicits_itself = solicits(NOBODY, ITS, None);
+    let solicits_gateway = solicits(ITS, GATEWAY_ON_LINK, Some(GUEST));
+    let beacon = datagram(ITS_OWN, BEYOND, b"beacon");
+    [
+        solicits_router(ITS, Some(GUEST)),
+        solicits_itself,
+        solicits_gateway,
+        echo(GATEWAY_ON_LINK, b"x"),
+        echo(BEYOND, b"x"),
+        beacon,
+    ]
+}
+
+/// A datagram to port 443.
+fn datagram(from: Ipv6Addr, to: Ipv6Addr, payload: &[u8]) -> Vec<u8> {
+    // As an echo of the same length, whose message is written over.
+    let mut frame = icmpv6(CARDS, from, to, 64, &Icmpv6Repr::EchoRequest { ident: 0, seq_no: 0, data: payload });
+    let mut packet = Ipv6Packet::new_unchecked(&mut frame[14..]);
+    packet.set_next_header(IpProtocol::Udp);
+    UdpRepr { src_port: 40_000, dst_port: 443 }.emit(
+        &mut UdpPacket::new_unchecked(packet.payload_mut()),
+        &from.into(),
+        &to.into(),
+        payload.len(),
+        |buffer| buffer.copy_from_slice(payload),
+        &ChecksumCapabilities::default(),
+    );
+    frame
 }
 
 /// A message that the router sent: whom it is to, its card and how far it may go; checked against its sums.
@@ -186,8 +218,10 @@ fn the_world_is_noted_and_there_is_no_way_to_it() {
     for silent in [icmpv6(CARDS, ITS, BEYOND, 64, &error), icmpv6(CARDS, NOBODY, BEYOND, 64, &echo), to_many] {
         assert!(bench.say(&silent).is_empty());
     }
+    assert_eq!(bench.say(&datagram(ITS_OWN, BEYOND, b"beacon")).len(), 1);
     let record = bench.egress.so_far();
-    assert_eq!((record.tried.len(), record.tried[0].times), (1, 4));
+    assert_eq!((record.tried.len(), record.tried[0].times), (2, 4));
+    assert_eq!((record.tried[1].protocol.as_str(), record.tried[1].port), ("udp", Some(443)));
     assert_eq!((record.tried[0].protocol.as_str(), record.tried[0].address), ("icmp", BEYOND.into()));
 }
 
