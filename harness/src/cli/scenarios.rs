@@ -187,6 +187,12 @@ mod tests {
     }
 
     #[test]
+    fn those_that_wait_for_their_images_can_be_played() {
+        let lost = include_str!("../../../fixtures/scenarios/open/metadata-lost.toml");
+        assert!(Scenario::read("x", lost).is_ok_and(|scenario| scenario.is_cold()));
+    }
+
+    #[test]
     fn the_one_in_the_readme_can_be_played() {
         let readme = include_str!("../../../README.md");
         let (_, rest) = readme.split_once("```toml\nabout = ").unwrap();
