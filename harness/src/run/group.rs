@@ -9,7 +9,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use kverify_checks::scenarios::{Blank, Scenario};
 use openssl::{error::ErrorStack, pkey::PKey};
 
-use super::{RunError, way_in::WayIn};
+use super::{RunError, forks::free_memory, way_in::WayIn};
 use crate::{
     lab::{Lab, Origin, Plug, of_machine},
     machine::{Network, Spec},
@@ -28,6 +28,9 @@ pub(super) fn group(scenario: &Scenario, spec: &Spec) -> Result<Group, RunError>
     if spec.network != Network::Lab {
         return Err(RunError::Host("several machines meet on --network lab only, and this is slirp".to_owned()));
     }
+    if let Some(why) = too_large(count, spec.memory_mib, free_memory()) {
+        return Err(RunError::Host(why));
+    }
     let lab = Lab::open(count, Origin::at(spec.switched_on()), None)
         .map_err(|error| RunError::Host(format!("no network for {count} machines: {error}")))?;
     let lab = Arc::new(lab);
@@ -39,6 +42,17 @@ pub(super) fn group(scenario: &Scenario, spec: &Spec) -> Result<Group, RunError>
         ways.push(WayIn::member(Plug { lab: Arc::clone(&lab), machine }, &told)?);
     }
     Ok(Group { lab, ways })
+}
+
+/// Why so many machines cannot run at once.
+fn too_large(count: u8, memory_mib: u64, free: Option<u64>) -> Option<String> {
+    let (needed, free) = (u64::from(count) * memory_mib, free? >> 20);
+    (needed > free).then(|| {
+        format!(
+            "{count} machines of {memory_mib} MiB need {needed} MiB, and this host has {free} MiB free; give each less \
+             with --memory"
+        )
+    })
 }
 
 /// WireGuard's keys by the number of the machine that they are for: private and public, in base64.
@@ -63,7 +77,15 @@ impl Keys {
 
 #[cfg(test)]
 mod tests {
-    use super::{Blank, Keys};
+    use super::{Blank, Keys, too_large};
+
+    #[test]
+    fn more_than_the_host_has_is_not_begun() {
+        assert_eq!(too_large(8, 2048, Some(16 << 30)), None);
+        assert_eq!(too_large(8, 2048, None), None, "where nobody can tell");
+        let why = too_large(8, 2048, Some(15 << 30)).unwrap();
+        assert!(why.starts_with("8 machines of 2048 MiB need 16384 MiB, and this host has 15360 MiB free"), "{why}");
+    }
 
     #[test]
     fn a_machine_has_one_pair_of_keys_however_often_it_is_named() {
