@@ -12,6 +12,8 @@ mod dhcp;
 mod dns;
 mod egress;
 mod frame;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzed;
 mod gateway;
 mod http;
 mod ntp;

@@ -105,13 +105,13 @@ impl Gateway {
     }
 
     /// How many connections there are.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(super) fn connections(&self) -> usize {
         self.stack.connections()
     }
 
     /// How many frames wait at most, to be read or to be sent.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(super) fn queued(&self) -> usize {
         self.stack.queued()
     }

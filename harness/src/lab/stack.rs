@@ -209,14 +209,14 @@ impl Stack {
     }
 
     /// How many connections there are, each with a socket.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(super) fn connections(&self) -> usize {
         assert_eq!(self.connections.len(), self.sockets.iter().count());
         self.connections.len()
     }
 
     /// How many frames wait at most, to be read or to be sent.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(super) fn queued(&self) -> usize {
         self.device.arrived.len().max(self.device.leaving.len())
     }

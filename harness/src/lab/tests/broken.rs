@@ -1,7 +1,9 @@
 //! Frames that are broken, by themselves and among those of live connections: nothing panics, and nothing grows.
 
 use std::{
+    fs,
     net::{Ipv4Addr, SocketAddrV4},
+    path::Path,
     sync::Arc,
     time::Duration,
 };
@@ -13,16 +15,14 @@ use kverify_checks::{
 };
 use smoltcp::{
     socket::tcp::State,
-    wire::{
-        DhcpFlags, DhcpMessageType, EthernetFrame, EthernetProtocol, Icmpv6Packet, IpAddress, IpProtocol, Ipv4Packet,
-        Ipv6Packet, TcpPacket, UdpPacket,
-    },
+    wire::{DhcpFlags, DhcpMessageType},
 };
 
 use super::{
     super::{
         address::{GATEWAY, NAME_SERVER, of_machine},
         dhcp,
+        fuzzed::{bounded, hear, mend},
         random::Random,
     },
     Bench, GUEST, arp,
@@ -39,69 +39,34 @@ const MOVES: usize = 8;
 const COUNTED: usize = 256;
 const CHANGES: usize = 1000;
 
-/// What guests send, whole.
-fn whole() -> Vec<Vec<u8>> {
+/// What guests send, whole, by name.
+fn whole() -> Vec<(&'static str, Vec<u8>)> {
     let lease = |message, more: &[(u8, &[u8])]| {
         let asked = dhcp::tests::question(message, Ipv4Addr::UNSPECIFIED, DhcpFlags::BROADCAST, more);
         to(GATEWAY, dhcp::SERVER_PORT, &asked)
     };
     let mut all = vec![
-        lease(DhcpMessageType::Discover, &[(61, &[255, 1, 2, 3, 4, 5, 6, 7, 8])]),
-        lease(DhcpMessageType::Request, &[(50, &of_machine(0).octets()), (54, &GATEWAY.octets())]),
-        to(NAME_SERVER, 53, &question(LAB_NAME)),
-        to(NAME_SERVER, 53, &question("0.debian.pool.ntp.org")),
-        to(GATEWAY, 123, &[0x23; 48]),
-        to([1, 1, 1, 1].into(), 443, b"x"),
-        arp(GUEST, of_machine(0), GATEWAY),
-        syn(NAME_SERVER, 53, 7),
-        syn(METADATA, 80, 7),
-        syn(GATEWAY, 22, 7),
+        ("discovery", lease(DhcpMessageType::Discover, &[(61, &[255, 1, 2, 3, 4, 5, 6, 7, 8])])),
+        ("request", lease(DhcpMessageType::Request, &[(50, &of_machine(0).octets()), (54, &GATEWAY.octets())])),
+        ("question", to(NAME_SERVER, 53, &question(LAB_NAME))),
+        ("question-for-time", to(NAME_SERVER, 53, &question("0.debian.pool.ntp.org"))),
+        ("time", to(GATEWAY, 123, &[0x23; 48])),
+        ("beacon", to([1, 1, 1, 1].into(), 443, b"x")),
+        ("card", arp(GUEST, of_machine(0), GATEWAY)),
+        ("connection-for-names", syn(NAME_SERVER, 53, 7)),
+        ("connection-for-metadata", syn(METADATA, 80, 7)),
+        ("connection-for-nothing", syn(GATEWAY, 22, 7)),
     ];
-    all.extend(router::asked());
+    let asked = ["router", "own-address", "card-6", "echo", "echo-beyond", "beacon-6"];
+    all.extend(std::iter::zip(asked, router::asked()));
     // A question that was sent in two: the first half says that more comes, the second where it begins.
-    for half in [0x2000_u16, 0x0004] {
+    for (name, half) in [("first-half", 0x2000_u16), ("second-half", 0x0004)] {
         let mut fragment = to(NAME_SERVER, 53, &question(LAB_NAME));
         fragment[20..22].copy_from_slice(&half.to_be_bytes());
         mend(&mut fragment);
-        all.push(fragment);
+        all.push((name, fragment));
     }
     all
-}
-
-/// Writes lengths and sums anew, so that what is broken is looked at, and not dropped for them.
-fn mend(frame: &mut [u8]) -> Option<()> {
-    let ethertype = EthernetFrame::new_checked(&*frame).ok()?.ethertype();
-    let packet = &mut frame[14..];
-    let length = u16::try_from(packet.len()).ok()?;
-    let (protocol, from, to, head): (_, IpAddress, IpAddress, _) = match ethertype {
-        EthernetProtocol::Ipv4 if length >= 20 => {
-            Ipv4Packet::new_unchecked(&mut *packet).set_total_len(length);
-            let mut packet = Ipv4Packet::new_checked(packet).ok()?;
-            packet.fill_checksum();
-            let ends = (packet.src_addr().into(), packet.dst_addr().into());
-            (packet.next_header(), ends.0, ends.1, usize::from(packet.header_len()))
-        }
-        EthernetProtocol::Ipv6 if length >= 40 => {
-            Ipv6Packet::new_unchecked(&mut *packet).set_payload_len(length - 40);
-            let packet = Ipv6Packet::new_checked(packet).ok()?;
-            (packet.next_header(), packet.src_addr().into(), packet.dst_addr().into(), 40)
-        }
-        _ => return None,
-    };
-    let payload = &mut frame[14 + head..];
-    match (protocol, from, to) {
-        (IpProtocol::Tcp, ..) => TcpPacket::new_checked(payload).ok()?.fill_checksum(&from, &to),
-        (IpProtocol::Udp, ..) if payload.len() >= 8 => {
-            let length = u16::try_from(payload.len()).ok()?;
-            UdpPacket::new_unchecked(&mut *payload).set_len(length);
-            UdpPacket::new_checked(payload).ok()?.fill_checksum(&from, &to);
-        }
-        (IpProtocol::Icmpv6, IpAddress::Ipv6(from), IpAddress::Ipv6(to)) => {
-            Icmpv6Packet::new_checked(payload).ok()?.fill_checksum(&from, &to);
-        }
-        _ => {}
-    }
-    Some(())
 }
 
 /// The frame with a few other bytes, or less of it; now and then as it was.
@@ -120,16 +85,6 @@ fn broken(random: &mut Random, frame: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// What it holds is within its limits.
-fn bounded(bench: &Bench) {
-    let gateway = &bench.gateway;
-    assert!(gateway.connections() <= 64 && gateway.queued() <= 512 && gateway.names().len() <= 256);
-    let record = bench.egress.so_far();
-    assert!(record.names.len() <= 512 && record.tried.len() <= 512);
-    // Of a byte there are four characters at most, where it has to be escaped.
-    assert!(record.names.iter().all(|name| name.kinds.len() <= 16 && name.name.len() <= 4 * 255));
-}
-
 #[tokio::test]
 async fn no_frame_breaks_it_or_makes_it_grow() {
     let mut bench = Bench::new(Some(Arc::new(instance(Cloud::Ec2))));
@@ -143,7 +98,7 @@ async fn no_frame_breaks_it_or_makes_it_grow() {
     let (mut client, mut live, mut heard) = (Client::new(), None, 0);
     for round in 0..ROUNDS {
         bench.gateway.network = networks[round / CHANGES % networks.len()];
-        bench.say(&broken(&mut random, &whole[round % whole.len()]));
+        bench.say(&broken(&mut random, &whole[round % whole.len()].1));
         let noise: Vec<u8> = (0..random.below(120)).map(|_| random.below(256).to_le_bytes()[0]).collect();
         bench.say(&noise);
         if round % MOVES == 0 {
@@ -175,7 +130,7 @@ async fn no_frame_breaks_it_or_makes_it_grow() {
             tokio::task::yield_now().await;
         }
         if round % COUNTED == 0 {
-            bounded(&bench);
+            bounded(&bench.gateway, &bench.egress);
         }
     }
     assert!(heard > 20_000, "{heard} bytes of what live connections asked for");
@@ -187,7 +142,7 @@ async fn no_frame_breaks_it_or_makes_it_grow() {
     let one = client.open(SocketAddrV4::new(GATEWAY, 53));
     client.run(&mut bench).await;
     assert_eq!(client.socket(one).state(), State::Established);
-    bounded(&bench);
+    bounded(&bench.gateway, &bench.egress);
 }
 
 #[test]
@@ -199,7 +154,7 @@ fn what_a_guest_does_not_read_is_not_kept_for_it() {
         let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
         bench.gateway.poll(super::instant(bench.age), &mut cx);
     }
-    bounded(&bench);
+    bounded(&bench.gateway, &bench.egress);
     let kept: usize = std::iter::repeat_with(|| bench.speak().len()).take_while(|said| *said > 0).sum();
     assert!((1..=1024).contains(&kept), "{kept} frames");
     assert_eq!(bench.say(&syn(GATEWAY, 22, 40_000)).len(), 1, "it goes on once that is read");
@@ -227,4 +182,24 @@ async fn a_connection_opens_among_segments_that_do_not_hold() {
     }
     client.run(&mut bench).await;
     assert_eq!(client.socket(one).state(), State::Established);
+}
+
+/// What `harness/fuzz/` begins with. `KVERIFY_SEEDS=write` writes them.
+#[test]
+fn the_seeds_are_what_guests_send() {
+    let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds/lab");
+    for (name, frame) in whole() {
+        let frame = [&u16::try_from(frame.len()).unwrap().to_be_bytes(), frame.as_slice()].concat();
+        // Twice: it may be another thing when it comes again.
+        let seed = [&[0][..], &frame, &frame].concat();
+        let path = seeds.join(name);
+        if std::env::var_os("KVERIFY_SEEDS").is_some() {
+            fs::create_dir_all(&seeds).unwrap();
+            fs::write(&path, &seed).unwrap();
+        }
+        assert!(fs::read(&path).unwrap() == seed, "{name}");
+        for kind in 0..=u8::MAX {
+            hear(&[&[kind], &seed[1..]].concat());
+        }
+    }
 }
