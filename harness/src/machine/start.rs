@@ -30,7 +30,7 @@ use crate::{
 };
 
 /// How long a guest under KVM has to show that it runs.
-const KVM_PROOF: Duration = Duration::from_secs(3);
+const KVM_PROOF: Duration = Duration::from_secs(15);
 
 /// What a machine is started with besides its hardware.
 pub struct Media<'a> {
