@@ -56,7 +56,7 @@ impl Member {
     ///
     /// # Errors
     /// What stands where a blank would and is none; and what `fill` could not do.
-    pub fn filled<E: From<String>>(&self, mut fill: impl FnMut(Blank, u8) -> Result<String, E>) -> Result<String, E> {
+    pub fn filled(&self, mut fill: impl FnMut(Blank, u8) -> Result<String, String>) -> Result<String, String> {
         let mut text = String::new();
         let mut rest = 0;
         for found in BLANK.captures_iter(&self.user_data) {
@@ -84,7 +84,7 @@ static BLANK: LazyLock<Regex> =
     LazyLock::new(|| Regex::new("@([a-z-]+)-([0-9]+)@").unwrap_or_else(|error| panic!("{error}")));
 
 /// What a run fills into user-data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Blank {
     /// A private key.
     PrivateKey,
@@ -96,8 +96,7 @@ pub enum Blank {
 
 impl Blank {
     /// As it is written, before its number.
-    #[must_use]
-    pub fn name(self) -> &'static str {
+    fn name(self) -> &'static str {
         match self {
             Self::PrivateKey => "private-key",
             Self::PublicKey => "public-key",
@@ -246,10 +245,10 @@ impl Scenario {
         self.cloud.is_some_and(|cloud| !matches!(cloud, Cloud::NoCloud | Cloud::ConfigDrive))
     }
 
-    /// Whether it begins with a cold boot, wherever the run's own machine came from.
+    /// Whether it begins with a cold boot, and not with a fork of a machine whose disk is on `bus`.
     #[must_use]
-    pub fn is_cold(&self) -> bool {
-        self.cloud.is_some() || !self.machines.is_empty() || self.bus.is_some_and(|bus| bus != Bus::Virtio)
+    pub fn is_cold(&self, bus: Bus) -> bool {
+        self.cloud.is_some() || !self.machines.is_empty() || self.bus.is_some_and(|its| its != bus)
     }
 
     /// Whether its machines can be.
@@ -381,7 +380,7 @@ mod tests {
     fn blanks_are_filled_and_other_at_signs_are_left() {
         let filled = |user_data: &str| {
             let member = Member { user_data: user_data.to_owned() };
-            member.filled(|blank, number| Ok::<_, String>(format!("<{}{number}>", blank.name())))
+            member.filled(|blank, number| Ok(format!("<{}{number}>", blank.name())))
         };
         let text = "a@b.c @private-key-1@ @@public-key-2@@ user@address-2@x @x@ @address-1@address-2@";
         let done = "a@b.c <private-key1> @<public-key2>@ user<address2>x @x@ <address1>address-2@";

@@ -2,7 +2,7 @@
 
 use std::{path::Path, str::FromStr};
 
-use kverify_checks::scenarios::{Scenario, all};
+use kverify_checks::scenarios::{Bus, Scenario, all};
 use serde::Serialize;
 
 use super::said::Said;
@@ -114,14 +114,14 @@ fn listed(scenario: &'static Scenario) -> Listed {
 
 /// What it begins with.
 fn start(scenario: &Scenario) -> &'static str {
-    if scenario.is_cold() { "cold boot" } else { "fork" }
+    if scenario.is_cold(Bus::default()) { "cold boot" } else { "fork" }
 }
 
 #[cfg(test)]
 mod tests {
     use std::path::Path;
 
-    use kverify_checks::scenarios::{Scenario, all};
+    use kverify_checks::scenarios::{Bus, Scenario, all};
 
     use super::{Args, Clouds, Scenarios, said};
     use crate::report::Style;
@@ -189,7 +189,7 @@ mod tests {
     #[test]
     fn those_that_wait_for_their_images_can_be_played() {
         let lost = include_str!("../../../fixtures/scenarios/open/metadata-lost.toml");
-        assert!(Scenario::read("x", lost).is_ok_and(|scenario| scenario.is_cold()));
+        assert!(Scenario::read("x", lost).is_ok_and(|scenario| scenario.is_cold(Bus::default())));
     }
 
     #[test]

@@ -42,10 +42,7 @@ pub(super) struct Stage<'a> {
 impl Stage<'_> {
     /// The captured machine, where a scenario goes on from it.
     fn fork(&self, scenario: &Scenario) -> Option<&Snapshot> {
-        self.snapshot
-            .as_ref()
-            .filter(|_| scenario.cloud.is_none() && scenario.machines.is_empty())
-            .filter(|_| scenario.bus.is_none_or(|bus| bus == self.spec.bus))
+        self.snapshot.as_ref().filter(|_| !scenario.is_cold(self.spec.bus))
     }
 
     /// The forks for these scenarios, the next made while one is played.
