@@ -49,7 +49,8 @@ pub enum At {
     /// In the image file, once the machine is off.
     File,
     /// On the disk of a sealed image, which its own system does not run from: steps are scripts in a rescue system, with
-    /// `root` and `esp` the places of those file systems, and `place AT` that of another.
+    /// `root` and `esp` the places of those file systems, and `place AT` that of another. The pools are exported at the
+    /// end, but for a last step `crash = {}`, which cuts the rescue system's power instead.
     Sealed,
 }
 
@@ -135,9 +136,10 @@ impl Fault {
         if !fault.damage.is_empty() && fault.at != At::File {
             return Err(FaultError::Senseless("`damage` is done to a file: it needs `at = \"file\"`"));
         }
-        let scripts = fault.steps.iter().all(|step| matches!(step, Step::Run(_)));
-        if fault.at == At::Sealed && !scripts {
-            return Err(FaultError::Senseless("a disk whose system does not run knows no other step than `run`"));
+        if fault.at == At::Sealed && !offline(&fault.steps) {
+            return Err(FaultError::Senseless(
+                "a disk whose system does not run knows no other step than `run`, and `crash = {}` as the last",
+            ));
         }
         if fault.steps.iter().any(|step| matches!(step, Step::Machine(_) | Step::Crossed(_))) {
             return Err(FaultError::Senseless(
@@ -154,6 +156,15 @@ impl Fault {
     pub fn noticed(&self) -> impl Iterator<Item = &String> {
         self.fails.iter().chain(&self.errors)
     }
+}
+
+/// Whether a rescue system knows these steps.
+fn offline(steps: &[Step]) -> bool {
+    let scripts = match steps {
+        [scripts @ .., Step::Crash(crash)] if crash.when.is_none() => scripts,
+        scripts => scripts,
+    };
+    scripts.iter().all(|step| matches!(step, Step::Run(_)))
 }
 
 #[cfg(test)]
@@ -190,6 +201,13 @@ mod tests {
         assert!(error("fails = ['boot.ready']\nunready = true", STEP).contains("at = \"boot\""));
         let reboot = error("fails = ['seal.host-keys-absent']\nat = 'sealed'\nproof = 'c'", "[[step]]\nreboot = {}\n");
         assert!(reboot.contains("no other step than `run`"), "{reboot}");
+        let sealed = |steps: &str| {
+            let text = format!("about = 'a'\nfails = ['seal.pools-exported']\nat = 'sealed'\nproof = 'c'\n{steps}");
+            Fault::read("x", &text).is_ok()
+        };
+        let cut = "[[step]]\ncrash = {}\n";
+        assert!(sealed(&format!("{STEP}{cut}")) && !sealed(&format!("{cut}{STEP}")));
+        assert!(!sealed(&format!("{STEP}{}", cut.replace("{}", "{ when = 'x' }"))));
         let damage = "[[damage]]\nat = 1\nbytes = 'ff'\n";
         assert!(error("fails = ['image.intact']", damage).contains("at = \"file\""));
         let digits = damage.replace("ff", "fff");

@@ -25,6 +25,7 @@ mod scenario;
 mod sealed;
 mod settled;
 mod told;
+mod twins;
 mod verify;
 mod warm;
 mod way_in;

@@ -14,7 +14,7 @@ use kverify_checks::{Output, Probe, image::Layout};
 use super::{Job, Rescue, RescueError};
 use crate::{
     image::Image,
-    machine::{BootDisk, Machine, Media, Spec},
+    machine::{BootDisk, Machine, Media, Off, Spec},
 };
 
 /// The disk as the rescue system sees it.
@@ -22,6 +22,9 @@ pub(crate) const DISK: &str = "/dev/vda";
 /// What steps find: where the root file system and the EFI system partition are mounted.
 const PLACES: &str = "place() { awk -F '\\t' -v at=\"$1\" '$3 == at { print \"/tree/\" $1; exit }' /run/trees; }\n\
                       root=$(place /) esp=$(place /boot/efi)\n";
+/// Those that were mounted last first: some are within others.
+const GIVE_UP: &str = "cut -f1 /run/trees | sort -rn | while read -r number; do umount \"/tree/$number\" || exit 1; done\n\
+                       zpool export -a\n";
 const LIMIT: Duration = Duration::from_mins(10);
 
 /// Whether what is mounted can be changed, on an overlay that goes with the rescue system.
@@ -125,6 +128,20 @@ impl Offline {
     /// [`RescueError`] where it does not end with 0.
     pub(crate) async fn step(&self, doing: &'static str, script: &str) -> Result<String, RescueError> {
         self.script(doing, &format!("set -e\n{PLACES}{script}\n")).await
+    }
+
+    /// Unmounts what is mounted and exports the pools, so that they are nobody's, and ends it.
+    ///
+    /// # Errors
+    /// [`RescueError`] where the pools are not given up.
+    pub(crate) async fn give_up(self) -> Result<Off, RescueError> {
+        self.script("giving up the pools", GIVE_UP).await?;
+        Ok(self.rescue.end().await)
+    }
+
+    /// Cuts its power: the pools stay in use by it.
+    pub(crate) async fn cut_off(self) -> Off {
+        self.rescue.machine.cut_power().await
     }
 
     /// Ends it.

@@ -2,26 +2,21 @@
 
 use std::{path::Path, sync::Arc, time::Instant};
 
-use kverify_checks::{
-    Output, Probe, Source,
-    probe::{ImageAspect, MachineAspect},
-    seal::Seeded,
-};
+use kverify_checks::{Probe, Source, probe::ImageAspect};
 use tokio::task::spawn_blocking;
 
 use super::{
     Progress,
     begun::record_of,
-    boot::boot,
     gather::Answers,
     observed,
     plan::{Planned, elsewhere, there},
-    reach::Reached,
+    twins::{arrived, asked, named, seeds},
     way_in::WayIn,
 };
 use crate::{
     image::Image,
-    machine::{Spec, with_last_words},
+    machine::Spec,
     report::{Access, Carrier, MachineRecord, TWIN, Timings},
     rescue::{How, Offline, RescueError},
 };
@@ -97,38 +92,19 @@ impl Proof<'_> {
     }
 
     async fn twin(&self, probes: &[Probe], answers: &mut Answers) -> Result<MachineRecord, String> {
-        let words = |error: &dyn std::fmt::Display| error.to_string();
-        let way_in = WayIn::named().map_err(|error| words(&error))?;
+        let way_in = named()?;
         answers.extend([seeds(self.way_in, &way_in)?]);
-        let (machine, reached) =
-            boot(self.image, self.spec, &way_in, self.scratch, self.progress).await.map_err(|error| words(&error))?;
-        let arrival = match reached {
-            Ok(Reached::Settled(arrival)) => arrival,
-            Ok(Reached::Ended(end)) => return Err(format!("the other machine: {}", with_last_words(end, &machine))),
-            Err(error) => return Err(format!("the other machine: {}", with_last_words(error, &machine))),
-        };
+        let (machine, arrival) = arrived(self.image, self.spec, &way_in, self.scratch, self.progress)
+            .await
+            .map_err(|why| format!("the other machine: {why}"))?;
         let mut record = record_of(&machine, TWIN);
         record.timings.login = Some(arrival.login.as_secs_f64());
         record.timings.settled = Some(arrival.settled.as_secs_f64());
-        let asked: Vec<_> = probes.iter().map(there).collect();
-        let outputs = tokio::select! {
-            outputs = arrival.session.ask(&asked, |_| ()) => outputs.map_err(|error| words(&error))?,
-            end = machine.over() => {
-                let end = end.map_err(|error| words(&error))?;
-                return Err(format!("the other machine ended while it was asked: {end}"));
-            }
-        };
+        let outputs =
+            asked(&machine, &arrival.session, probes).await.map_err(|why| format!("the other machine {why}"))?;
         answers.answered(probes.to_vec(), outputs);
         Ok(record)
     }
-}
-
-/// What the seeds of two machines said of them.
-pub(super) fn seeds(one: &WayIn, other: &WayIn) -> Result<(Source, Output), String> {
-    let name = |way_in: &WayIn| way_in.hostname().map(str::to_owned).ok_or("the first machine was given no name");
-    let user = one.marks().map(|(user, _)| user.to_owned()).unwrap_or_default();
-    let seeded = Seeded { hostnames: [name(one)?, name(other)?], user };
-    Ok((Source::Machine(MachineAspect::Seeds), observed::json(&seeded)))
 }
 
 fn asks(checks: &[Planned], of: impl Fn(&Source) -> bool) -> bool {

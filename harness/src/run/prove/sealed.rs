@@ -3,11 +3,12 @@
 use std::{collections::VecDeque, path::Path, sync::Arc, time::Instant};
 
 use kverify_checks::{
-    AnyCheck, Outcome, Source,
+    AnyCheck, Outcome, Output, Source,
     expect::Resolved,
     fault::{At, Fault},
     step::Step,
 };
+use tokio::task::spawn_blocking;
 
 use super::{
     ProveRequest,
@@ -16,14 +17,17 @@ use super::{
 };
 use crate::{
     book,
-    image::Image,
+    image::{Image, flatten},
+    machine::Off,
     rescue::{How, Offline},
     run::{
         Filter, Progress, RunError,
         check::judged_of,
         choose::given,
         hashing::Hashing,
+        observed,
         plan::{Plan, elsewhere, lacks, there},
+        twins::Twins,
     },
 };
 
@@ -90,13 +94,10 @@ pub(super) async fn prove(
 }
 
 impl Disk<'_> {
-    /// What is asked of the disk alone.
+    /// What is asked of the disk: by the rescue system, of the file that it becomes, and by two machines of it.
     fn plan(&self) -> Plan {
-        let offline = |check: &dyn AnyCheck| {
-            (check.fact().probes)().iter().all(|probe| matches!(probe.source, Source::Offline(_)))
-        };
         let plan = Plan::new(&self.resolved.expectation, &Filter::default(), &lacks(self.request.spec.network, true));
-        plan.without(|check| !offline(check))
+        plan.without(|check| !of_disk(check) && !of_twins(check))
     }
 
     fn asked(&self) -> impl Iterator<Item = &'static str> {
@@ -104,22 +105,72 @@ impl Disk<'_> {
         asked.map(|planned| planned.check.about().id)
     }
 
+    /// What is asked of a disk with these faults: two machines are made of it only where a fault shows on them.
+    fn plan_for(&self, faults: &[Fault]) -> Plan {
+        let named = |check: &dyn AnyCheck| faults.iter().flat_map(Fault::noticed).any(|id| id == check.about().id);
+        let twins = self.plan().checks.iter().any(|planned| of_twins(planned.check) && named(planned.check));
+        self.plan().without(|check| of_twins(check) && !twins)
+    }
+
     /// What the disk shows once these faults were done to an overlay of it.
     async fn tried(&self, faults: &[Fault]) -> Result<Vec<Outcome>, String> {
         let (spec, scratch) = (&self.request.spec, self.request.scratch.as_path());
         let opened = Offline::open(&self.image, self.installer, spec, scratch, How::Writable).await;
-        let offline = opened.map_err(|error| error.to_string())?;
+        let offline = opened.map_err(words)?;
         for fault in faults {
             done(&offline, fault).await.map_err(|why| format!("{}: {why}", fault.id))?;
         }
-        let plan = self.plan();
-        let (probes, _) = elsewhere(&plan.checks);
-        let outputs = offline.ask(&probes.iter().map(there).collect::<Vec<_>>()).await;
-        offline.end().await;
-        let outputs = outputs.map_err(|error| error.to_string())?;
-        let answers = probes.into_iter().map(|probe| probe.source).zip(outputs).collect();
+        let plan = self.plan_for(faults);
+        let (probes, twin) = elsewhere(&plan.checks);
+        let outputs = offline.ask(&probes.iter().map(there).collect::<Vec<_>>()).await.map_err(words)?;
+        let mut answers: Vec<_> = probes.into_iter().map(|probe| probe.source).zip(outputs).collect();
+        let off = if faults.iter().any(cut_off) {
+            offline.cut_off().await
+        } else {
+            offline.give_up().await.map_err(words)?
+        };
+        let image = Arc::new(self.flat(off).await?);
+        answers.extend(of_file(&image).await?);
+        if !twin.is_empty() {
+            let twins = Twins { image: &image, spec, scratch, progress: &|_| () };
+            answers.extend(twins.answers(&self.plan().without(|check| !of_twins(check))).await?);
+        }
         Ok(judged_of(answers, &self.resolved, &plan))
     }
+
+    /// The disk as one file, as it is when a machine is off.
+    async fn flat(&self, off: Off) -> Result<Image, String> {
+        let disk = off.disk().ok_or("its disk has no layers")?;
+        let flat = flatten(&disk, "the faulty image", &self.request.scratch, 0).await.map_err(words)?;
+        Image::open(flat.fd_path()).map_err(|error| format!("the faulty image cannot be opened: {error}"))
+    }
+}
+
+/// What a file says of itself, all of it read.
+async fn of_file(image: &Arc<Image>) -> Result<Vec<(Source, Output)>, String> {
+    let image = Arc::clone(image);
+    let read = move || [observed::image(&image), observed::content(&image)].concat();
+    spawn_blocking(read).await.map_err(words)
+}
+
+/// Whether a rescue system and the file alone can answer.
+fn of_disk(check: &dyn AnyCheck) -> bool {
+    (check.fact().probes)().iter().all(|probe| matches!(probe.source, Source::Offline(_) | Source::Image(_)))
+}
+
+/// Whether it takes two machines of the image.
+fn of_twins(check: &dyn AnyCheck) -> bool {
+    (check.fact().probes)().iter().any(|probe| matches!(probe.source, Source::Twin(_)))
+}
+
+/// Whether whoever did it left with a cut of the power, so that the pools are still somebody's.
+fn cut_off(fault: &Fault) -> bool {
+    fault.steps.iter().any(|step| matches!(step, Step::Crash(_)))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` gives")]
+fn words(error: impl ToString) -> String {
+    error.to_string()
 }
 
 async fn done(offline: &Offline, fault: &Fault) -> Result<(), String> {

@@ -17,7 +17,7 @@ use crate::{
         observed,
         plan::there,
         reach::{Arrival, Reached},
-        sealed::seeds,
+        twins::seeds,
         way_in::WayIn,
     },
 };
