@@ -38,8 +38,10 @@ pub(super) const FRAME: usize = 1514;
 const WINDOW: usize = 256 * 1024;
 /// The same of a connection to a service of ours, whose answers are short.
 const SMALL_WINDOW: usize = 16 * 1024;
-/// How long a guest may leave what it was sent unconfirmed: one that is gone must not hold a connection for ever.
+/// How long nothing may come from a guest: one that is gone must not hold a connection for ever.
 const GONE: Duration = Duration::from_mins(5);
+/// After how long without a word a guest is asked whether it is still there.
+const ASKED: Duration = Duration::from_mins(1);
 /// How many connections there may be at once.
 const MOST: usize = 64;
 /// How many of them guests may have opened: kverify's own way to them stays free.
@@ -253,6 +255,7 @@ fn new_socket(window: usize) -> tcp::Socket<'static> {
     let mut socket = tcp::Socket::new(buffer(), buffer());
     socket.set_nagle_enabled(false);
     socket.set_timeout(Some(GONE.into()));
+    socket.set_keep_alive(Some(ASKED.into()));
     socket
 }
 

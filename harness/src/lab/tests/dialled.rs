@@ -82,3 +82,27 @@ async fn a_connection_whose_reader_has_gone_is_over() {
     assert_eq!(client.socket(guest).state(), State::Closed, "reset");
     assert_eq!(bench.gateway.connections(), 0);
 }
+
+#[tokio::test]
+async fn a_connection_on_which_nobody_says_anything_stays_until_the_guest_has_gone() {
+    let mut bench = Bench::new(None);
+    let mut client = Client::new();
+    let (mut host, guest) = dialled(&mut bench, &mut client).await;
+    host.set_nonblocking(true).unwrap();
+    for _ in 0..60 {
+        bench.age += Duration::from_secs(30);
+        client.run(&mut bench).await;
+    }
+    assert_eq!(client.socket(guest).state(), State::Established, "after half an hour");
+    client.socket(guest).send_slice(b"settled").unwrap();
+    client.run(&mut bench).await;
+    let mut heard = [0; 16];
+    assert_eq!(host.read(&mut heard).unwrap(), 7);
+    client.forget(guest);
+    for _ in 0..30 {
+        bench.age += Duration::from_secs(30);
+        bench.speak();
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(bench.gateway.connections(), 0, "nobody has answered for a quarter of an hour");
+}
