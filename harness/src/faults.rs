@@ -102,13 +102,14 @@ fn read(folder: &Path) -> Result<Vec<(String, String)>, FaultsError> {
     Ok(texts)
 }
 
-/// Those that are tried: of `only`, patterns of names of faults or of checks, or of all where there is none, the shard's;
-/// and those of `also`.
+/// Those that are tried: of `only`, patterns of names of faults or of checks, or of those that `fit` where there is none,
+/// the shard's; and those of `also`.
 ///
 /// # Errors
 /// [`FaultsError`] where a pattern names nothing, or the shard has none.
 pub fn chosen(
     faults: &[Fault],
+    fit: impl Fn(&Fault) -> bool,
     only: &[String],
     shard: Option<Shard>,
     also: &[String],
@@ -119,7 +120,7 @@ pub fn chosen(
     let mut left = 0;
     let mut in_shard = 0;
     let mut keep = |fault: &Fault| {
-        let asked = only.is_empty() || only.iter().any(|pattern| named(pattern, fault));
+        let asked = if only.is_empty() { fit(fault) } else { only.iter().any(|pattern| named(pattern, fault)) };
         let mine = asked && shard.is_none_or(|shard| left % shard.of == shard.part - 1);
         left += usize::from(asked);
         in_shard += usize::from(mine);
@@ -157,14 +158,21 @@ mod tests {
             );
             Fault::read(id, &text).unwrap()
         };
-        let all = [("a", "zfs.pool-named"), ("b", "zfs.pool-named"), ("c", "boot.uefi"), ("d", "zfs.root-mounted")];
+        let all = [
+            ("a", "zfs.pool-named"),
+            ("b", "zfs.pool-named"),
+            ("c", "boot.uefi"),
+            ("d", "zfs.root-mounted"),
+            ("unfit", "boot.uefi"),
+        ];
         all.map(fault).to_vec()
     }
 
     fn names(only: &[&str], shard: Option<&str>, also: &[&str]) -> Result<Vec<String>, String> {
         let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
         let shard = shard.map(|shard| shard.parse().unwrap());
-        let chosen = chosen(&some(), &owned(only), shard, &owned(also)).map_err(|error| error.to_string())?;
+        let fit = |fault: &Fault| fault.id != "unfit";
+        let chosen = chosen(&some(), fit, &owned(only), shard, &owned(also)).map_err(|error| error.to_string())?;
         Ok(chosen.into_iter().map(|fault| fault.id).collect())
     }
 
@@ -173,7 +181,8 @@ mod tests {
         assert_eq!(names(&[], None, &[]).unwrap(), ["a", "b", "c", "d"]);
         assert_eq!(names(&["zfs.pool-*", "d"], None, &[]).unwrap(), ["a", "b", "d"]);
         assert_eq!(names(&[], Some("2/3"), &[]).unwrap(), ["b"]);
-        assert_eq!(names(&[], Some("1/3"), &["boot.*"]).unwrap(), ["a", "c", "d"]);
+        assert_eq!(names(&[], Some("1/3"), &["boot.*"]).unwrap(), ["a", "c", "d", "unfit"]);
+        assert_eq!(names(&["boot.*"], None, &[]).unwrap(), ["c", "unfit"]);
         assert_eq!(names(&["zfs.*"], Some("1/2"), &[]).unwrap(), ["a", "d"]);
         assert!(names(&["zsf.*"], None, &[]).unwrap_err().starts_with("`zsf.*` names neither"));
         assert!(names(&["c"], Some("2/2"), &[]).unwrap_err().starts_with("shard 2/2 has no fault"));

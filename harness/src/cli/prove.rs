@@ -5,7 +5,7 @@ mod page;
 use std::path::PathBuf;
 
 use anyhow::bail;
-use kverify_checks::fault::Fault;
+use kverify_checks::fault::{At, Fault};
 
 use super::{
     live::{Live, Shown},
@@ -106,5 +106,7 @@ fn chosen_faults(args: &Args) -> anyhow::Result<Vec<Fault>> {
     if args.no_faults {
         return Ok(Vec::new());
     }
-    Ok(chosen(&faults(args.faults.as_deref())?, &args.only, args.shard, &args.also)?)
+    // Who names none means those that this image can show.
+    let fit = |fault: &Fault| args.list || (fault.at == At::Sealed) == args.sealed;
+    Ok(chosen(&faults(args.faults.as_deref())?, fit, &args.only, args.shard, &args.also)?)
 }
