@@ -66,7 +66,8 @@ pub struct Expected {
     /// Whether IPv6 is on, with a link-local address on every card that is up, or off everywhere.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ipv6: Option<bool>,
-    /// All that may listen, each as `tcp|udp PORT [PROCESS] [loopback]`.
+    /// All that may listen, each as `tcp|udp PORT [PROCESS] [loopback]`, or `udp ephemeral PROCESS` for a client that may
+    /// wait for answers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub listeners: Option<Vec<ListenRule>>,
     /// Where nsswitch.conf looks up hosts, as in `files dns`.

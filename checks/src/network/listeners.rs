@@ -165,7 +165,7 @@ impl Check for SshdListening {
     }
 
     fn judge(&self, got: &Listeners, want: &ListenRule) -> Verdict {
-        let on_port = |socket: &&Listener| socket.transport == want.transport && socket.port == want.port;
+        let on_port = |socket: &&Listener| socket.transport == want.transport && want.port.is(socket.port);
         let there: Vec<_> = got.0.iter().filter(on_port).collect();
         let holds = there.iter().any(|socket| want.allows(socket) && (want.loopback || !socket.loopback()));
         let words: Vec<_> = there.iter().map(ToString::to_string).collect();
