@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, path::Path, sync::Arc, time::Instant};
 
 use kverify_checks::{
-    AnyCheck, Outcome, Output, Source,
+    AnyCheck, Outcome, Output, Source, all,
     expect::Resolved,
     fault::{At, Fault},
     step::Step,
@@ -72,16 +72,18 @@ pub(super) async fn prove(
         };
         proof.add(Tried::of(fault, Came::NotHere { why }), told);
     }
-    // The untouched disk comes first.
+    // The untouched disk comes first. Two machines show much of what else is done to a disk.
+    let (on_twins, on_disk): (Vec<_>, Vec<_>) = here.into_iter().partition(shows_on_twins);
     let mut groups = VecDeque::from([Vec::new()]);
-    groups.extend(shared(here));
+    groups.extend(shared(on_disk).into_iter().chain(shared(on_twins)));
     while let Some(faults) = groups.pop_front() {
         progress(Progress::Step { about: format!("a rescue system beside the disk: {} faults", faults.len()) });
         let begun = Instant::now();
         let outcomes = disk.tried(&faults).await;
         let tried = Tried::all(&faults, At::Sealed, &outcomes, begun.elapsed());
         if faults.len() > 1 && !tried.iter().all(Tried::caught) {
-            groups.extend(faults.into_iter().map(|fault| vec![fault]));
+            let (one, other) = faults.split_at(faults.len() / 2);
+            groups.extend([one.to_vec(), other.to_vec()]);
         } else {
             for one in tried {
                 proof.add(one, told);
@@ -107,8 +109,7 @@ impl Disk<'_> {
 
     /// What is asked of a disk with these faults: two machines are made of it only where a fault shows on them.
     fn plan_for(&self, faults: &[Fault]) -> Plan {
-        let named = |check: &dyn AnyCheck| faults.iter().flat_map(Fault::noticed).any(|id| id == check.about().id);
-        let twins = self.plan().checks.iter().any(|planned| of_twins(planned.check) && named(planned.check));
+        let twins = faults.iter().any(shows_on_twins);
         self.plan().without(|check| of_twins(check) && !twins)
     }
 
@@ -161,6 +162,11 @@ fn of_disk(check: &dyn AnyCheck) -> bool {
 /// Whether it takes two machines of the image.
 fn of_twins(check: &dyn AnyCheck) -> bool {
     (check.fact().probes)().iter().any(|probe| matches!(probe.source, Source::Twin(_)))
+}
+
+/// Whether one of the checks that have to notice takes two machines.
+fn shows_on_twins(fault: &Fault) -> bool {
+    all().any(|check| of_twins(check) && fault.noticed().any(|id| id == check.about().id))
 }
 
 /// Whether whoever did it left with a cut of the power, so that the pools are still somebody's.
