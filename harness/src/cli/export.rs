@@ -15,6 +15,12 @@ use crate::pipeline::{
 };
 
 const MIB: u64 = 1 << 20;
+/// The way of a raw disk to an image of AWS that leaves the guest alone, once it is in a bucket.
+const AWS: [&str; 2] = [
+    "aws ec2 import-snapshot --disk-container Format=RAW,UserBucket={S3Bucket=BUCKET,S3Key=FILE}",
+    "aws ec2 register-image --name NAME --architecture x86_64 --virtualization-type hvm --ena-support --boot-mode uefi \
+     --root-device-name /dev/sda1 --block-device-mappings DeviceName=/dev/sda1,Ebs={SnapshotId=SNAPSHOT}",
+];
 
 /// Options of `kverify export`.
 #[derive(Debug, clap::Args)]
@@ -136,6 +142,12 @@ fn row(text: &mut String, file: &ExportedFile, verbose: bool) {
         let _ = writeln!(text, "  {:<10}{sha256}", "");
         for found in &proof.found {
             let _ = writeln!(text, "  {:<10}{found}", "");
+        }
+        if *format == Target::Raw {
+            // VM Import would change the guest; a snapshot that is imported as it is stays what was tested.
+            for step in AWS {
+                let _ = writeln!(text, "  {:<10}{}", "aws", step.replace("FILE", name));
+            }
         }
         if file.firmware == Firmware::Undeclared {
             let _ = writeln!(text, "  {:<10}whoever imports it has to choose EFI firmware", "");

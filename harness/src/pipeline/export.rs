@@ -119,8 +119,8 @@ pub enum ExportError {
     Write {
         /// The format.
         target: Target,
-        /// Why.
-        source: Flaw,
+        /// What the system said.
+        source: io::Error,
     },
     /// One is not what it has to be.
     #[error("{target}: the file that was written is not the image: {flaw}")]

@@ -14,7 +14,7 @@ use crate::image::{Disk, Run, run_of_file};
 
 /// How much is compared at once, in bytes.
 const STEP: usize = 1 << 20;
-static ZEROS: [u8; STEP] = [0; STEP];
+pub(super) static ZEROS: [u8; STEP] = [0; STEP];
 
 /// A disk as the reader of one format sees it.
 pub(super) trait Content {

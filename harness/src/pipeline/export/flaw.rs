@@ -30,13 +30,27 @@ pub enum Flaw {
     Metadata(String),
     /// It cannot be read as a file of its format.
     #[error("it cannot be read back: {0}")]
-    Unreadable(#[from] io::Error),
+    Unreadable(io::Error),
     /// Whoever asked did not wait.
     #[error("it was not read to its end: cancelled")]
     Cancelled,
 }
 
+impl From<io::Error> for Flaw {
+    fn from(error: io::Error) -> Self {
+        Self::Unreadable(error)
+    }
+}
+
 impl Flaw {
+    /// What stopped a writer, which reads too.
+    pub(super) fn stopped(self) -> io::Error {
+        match self {
+            Self::Unreadable(error) => error,
+            other => io::Error::other(other.to_string()),
+        }
+    }
+
     pub(super) fn metadata(what: impl Into<String>) -> Self {
         Self::Metadata(what.into())
     }

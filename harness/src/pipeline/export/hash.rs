@@ -1,14 +1,14 @@
-//! SHA-256 of a written file, or of a part of one.
+//! SHA-256 of a written file, or of a part of one. Holes are hashed, and not read.
 
 use std::{fs::File, os::unix::fs::FileExt, sync::atomic::AtomicBool};
 
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    compare::{go_on, step},
+    compare::{ZEROS, go_on, step},
     flaw::Flaw,
 };
-use crate::image::Digest;
+use crate::image::{Digest, run_of_file};
 
 /// The digest of `bytes` bytes of a file from byte `at` on.
 ///
@@ -20,10 +20,16 @@ pub(super) fn digest_of(file: &File, mut at: u64, bytes: u64, cancel: &AtomicBoo
     let mut buffer = vec![0; step(u64::MAX)];
     while at < end {
         go_on(cancel)?;
-        let part = &mut buffer[..step(end - at)];
-        file.read_exact_at(part, at)?;
-        hash.update(&*part);
-        at += part.len() as u64;
+        let run = run_of_file(file, at, end)?;
+        let length = step(run.bytes);
+        if run.hole {
+            hash.update(&ZEROS[..length]);
+        } else {
+            let part = &mut buffer[..length];
+            file.read_exact_at(part, at)?;
+            hash.update(&*part);
+        }
+        at += length as u64;
     }
     Ok(Digest::finished(hash))
 }

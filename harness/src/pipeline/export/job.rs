@@ -89,7 +89,7 @@ impl Job {
         done.map_err(|source| ExportError::Convert { target, source })?;
         if target == Target::Vmdk {
             let renamed = vmdk_text::rename(file.file(), &format!("{}.vmdk", self.stem));
-            renamed.map_err(|error| ExportError::Write { target, source: error.into() })?;
+            renamed.map_err(|source| ExportError::Write { target, source })?;
         }
         Ok(file)
     }
@@ -101,7 +101,7 @@ impl Job {
         let into = Arc::clone(&file);
         let bytes = target.disk_bytes(self.image.virtual_size());
         let written = spawn_blocking(move || gce::write(&mut job.image.disk()?, bytes, into.file(), &job.stop)).await?;
-        written.map_err(|source| ExportError::Write { target, source })?;
+        written.map_err(|stopped| ExportError::Write { target, source: stopped.stopped() })?;
         Ok(file)
     }
 
@@ -116,7 +116,7 @@ impl Job {
             let part = ova::Part { file: vmdk.file(), bytes, digest, disk_bytes: job.image.virtual_size() };
             ova::write(&job.stem, &part, into.file(), &job.stop)
         });
-        packed.await?.map_err(|source| ExportError::Write { target, source })?;
+        packed.await?.map_err(|stopped| ExportError::Write { target, source: stopped.stopped() })?;
         Ok(file)
     }
 

@@ -17,9 +17,9 @@ use crate::image::{Digest, Image, allocated};
 const ALL: [Target; 7] =
     [Target::Qcow2, Target::Vmdk, Target::Vhd, Target::Vhdx, Target::Ova, Target::Raw, Target::Gce];
 /// Size of the disk of the tests, in bytes: no whole MiB, and no whole grain of 64 KiB.
-const DISK: u64 = (48 << 20) + 1536;
+const DISK: u64 = (12 << 20) + 1536;
 /// A sector with content, in the middle.
-const PLACE: u64 = 33 << 20;
+const PLACE: u64 = 9 << 20;
 
 struct Place(TempDir);
 
@@ -89,7 +89,7 @@ async fn every_format_is_written_proven_and_believed_by_other_programs() {
     assert_eq!(formats, ALL);
     for file in &exported.files {
         let rounded = match file.format {
-            Target::Vhd => 49 << 20,
+            Target::Vhd => 13 << 20,
             Target::Gce => 1 << 30,
             _ => DISK,
         };
