@@ -8,6 +8,7 @@ mod checks;
 mod doctor;
 mod expect;
 mod explain;
+mod export;
 mod gc;
 mod keygen;
 mod lead;
@@ -72,6 +73,8 @@ enum Command {
     Build(Box<build::Args>),
     /// Make a copy of an image without what identifies the machine, its boots and its users.
     Seal(Box<seal::Args>),
+    /// Write an image in the formats that clouds and hypervisors take, each read back and held against the image.
+    Export(export::Args),
     /// List every check with what it demands.
     Checks(checks::Args),
     /// List every scenario with what it cost where it was measured.
@@ -134,6 +137,7 @@ pub async fn run(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<u8>
         Command::Verify(args) => verify::run(&args, shown).await,
         Command::Build(args) => build::run(&args, shown).await,
         Command::Seal(args) => seal::run(&args, shown).await,
+        Command::Export(args) => Ok(tell(&export::said(&args, shown).await?)),
         Command::Record(args) => record::run(&args, shown).await,
         Command::Replay(args) => replay::run(&args, shown),
         Command::Lead(args) => lead::run(&args, shown).await,

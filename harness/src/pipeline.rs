@@ -1,6 +1,7 @@
 //! What stands before and behind a verdict: making an image, sealing it, keeping it, and moving channels to it.
 
 mod build;
+mod export;
 mod fetch;
 mod named;
 pub mod promotion;
@@ -10,5 +11,9 @@ pub mod shelf;
 pub mod store;
 
 pub use build::{BuildError, BuildRequest, Done, build};
+pub use export::{
+    Compression, ConvertError, Export, ExportError, ExportRequest, Exported, ExportedFile, Firmware, Flaw, Proof,
+    RECORD, SUMS, Target, export,
+};
 pub use fetch::{FetchError, fetch};
 pub use seal::{Scrub, SealError, SealRequest, Sealed, Snapshots, seal};

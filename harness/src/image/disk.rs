@@ -2,11 +2,25 @@
 
 use std::{fs::File, io, os::unix::fs::FileExt};
 
+use rustix::{
+    fs::{SeekFrom, seek},
+    io::Errno,
+};
+
 use super::{Content, Image, qcow2::Clusters};
+
+/// A piece of a disk that is all of one kind, as the tables of the file have it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// Its length, in bytes; never 0.
+    pub bytes: u64,
+    /// Whether it reads as zeros without anything being read. What has to be read may be zeros too.
+    pub hole: bool,
+}
 
 /// The content of an image's disk, read-only.
 ///
-/// It borrows the open file and moves no cursor; each reader has its own.
+/// It borrows the open file and reads it by position; each reader has its own.
 #[derive(Debug)]
 pub struct Disk<'a> {
     file: &'a File,
@@ -56,6 +70,37 @@ impl<'a> Disk<'a> {
             None => self.file.read_exact_at(buffer, offset),
         }
     }
+
+    /// The piece of one kind that begins at byte `offset`, which may go on behind its end.
+    ///
+    /// # Errors
+    /// `UnexpectedEof` if `offset` is not inside the disk, `InvalidData` if the file says something impossible, or what
+    /// the system says.
+    pub fn run(&mut self, offset: u64) -> io::Result<Run> {
+        if offset >= self.bytes {
+            let what = format!("byte {offset} of a disk of {}", self.bytes);
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, what));
+        }
+        match &mut self.clusters {
+            Some(clusters) => clusters.run(self.file, offset),
+            None => run_of_file(self.file, offset, self.bytes),
+        }
+    }
+}
+
+/// The piece of one kind that begins at byte `at` of a file of which `end` bytes count, as its file system has it.
+pub(crate) fn run_of_file(file: &File, at: u64, end: u64) -> io::Result<Run> {
+    // Moves the file's cursor, which nobody uses.
+    let data = match seek(file, SeekFrom::Data(at)) {
+        Ok(data) => data.min(end),
+        Err(Errno::NXIO) => end,
+        Err(error) => return Err(error.into()),
+    };
+    if data > at {
+        return Ok(Run { bytes: data - at, hole: true });
+    }
+    let hole = seek(file, SeekFrom::Hole(at))?.min(end);
+    Ok(Run { bytes: hole.saturating_sub(at).max(1), hole: false })
 }
 
 #[cfg(test)]
@@ -121,6 +166,33 @@ mod tests {
             let expected = fs::read(samples.path("expected.raw")).unwrap();
             assert!(expected[1 << 20..(1 << 20) + 1000] == [0; 1000]);
             assert!(content(&samples.path("written.qcow2"), 65_536).unwrap() == expected, "{options}");
+        }
+    }
+
+    #[test]
+    fn runs_cover_the_disk_and_holes_are_zeros() {
+        let samples = Samples::new();
+        let expected = fs::read(samples.path("disk.raw")).unwrap();
+        let sparse = samples.converted("sparse.raw", "raw", "-S 4k");
+        let kinds =
+            ["", "-c", "-o cluster_size=512", "-o extended_l2=on", "-o preallocation=metadata", "-o compat=0.10"];
+        let others = kinds.map(|options| (options, "qcow2")).into_iter();
+        for (options, format) in others.chain([("", "raw")]) {
+            let path = if format == "raw" { sparse.clone() } else { samples.converted("a.qcow2", format, options) };
+            let image = Image::open(&path).unwrap();
+            let mut disk = image.disk().unwrap();
+            let (mut at, mut holes) = (0, 0);
+            while at < disk.bytes() {
+                let run = disk.run(at).unwrap();
+                let end = (at + run.bytes).min(disk.bytes());
+                let content = &expected[usize::try_from(at).unwrap()..usize::try_from(end).unwrap()];
+                assert!(!run.hole || content.iter().all(|byte| *byte == 0), "{options}: {run:?} at {at}");
+                holes += if run.hole { end - at } else { 0 };
+                at = end;
+            }
+            // The hole of the sample has 3 MiB; preallocated clusters have to be read.
+            assert!(holes >= 2 << 20 || options.contains("preallocation"), "{options}: {holes}");
+            assert_eq!(disk.run(at).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
         }
     }
 

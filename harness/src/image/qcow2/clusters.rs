@@ -9,6 +9,7 @@ use std::{
 };
 
 use super::{
+    super::disk::Run,
     Header,
     bounds::{COMPRESSED, OFFSET, compressed},
     header::Compression,
@@ -59,6 +60,33 @@ impl Clusters {
         Ok(())
     }
 
+    /// The clusters of one kind from that of byte `offset` on, as far as one L2 table tells.
+    pub(in crate::image) fn run(&mut self, file: &File, offset: u64) -> io::Result<Run> {
+        let (span, cluster) = (self.header.l2_span(), self.header.cluster());
+        let table_end = (offset / span + 1) * span;
+        if self.l1_entry(offset)? == 0 {
+            return Ok(Run { bytes: table_end - offset, hole: true });
+        }
+        let hole = self.is_hole(file, offset)?;
+        let mut end = (offset / cluster + 1) * cluster;
+        while end < table_end && self.is_hole(file, end)? == hole {
+            end += cluster;
+        }
+        Ok(Run { bytes: end - offset, hole })
+    }
+
+    /// Whether the tables alone say that all of a cluster reads as zeros.
+    fn is_hole(&mut self, file: &File, offset: u64) -> io::Result<bool> {
+        let (entry, bitmap) = self.entry(file, offset)?;
+        let zero = self.header.version >= 3 && entry & ZERO != 0;
+        Ok(entry & COMPRESSED == 0
+            && match bitmap {
+                // The lower half says what is allocated.
+                Some(bitmap) => bitmap & u64::from(u32::MAX) == 0,
+                None => entry & OFFSET == 0 || zero,
+            })
+    }
+
     fn read_cluster(&mut self, file: &File, offset: u64, inside: u64, part: &mut [u8]) -> io::Result<()> {
         let (entry, bitmap) = self.entry(file, offset)?;
         let start = entry & OFFSET;
@@ -106,11 +134,16 @@ impl Clusters {
         Ok(())
     }
 
+    /// Where the L2 table for byte `offset` is; 0 where there is none.
+    fn l1_entry(&self, offset: u64) -> io::Result<u64> {
+        let entry = usize::try_from(offset / self.header.l2_span()).ok().and_then(|index| self.l1.get(index));
+        Ok(entry.ok_or_else(|| malformed("an L1 table that is too short"))? & OFFSET)
+    }
+
     /// The entry of the L2 table for byte `offset`, and its bitmap where tables are extended.
     fn entry(&mut self, file: &File, offset: u64) -> io::Result<(u64, Option<u64>)> {
         let span = self.header.l2_span();
-        let l1_entry = usize::try_from(offset / span).ok().and_then(|index| self.l1.get(index));
-        let at = l1_entry.ok_or_else(|| malformed("an L1 table that is too short"))? & OFFSET;
+        let at = self.l1_entry(offset)?;
         if at == 0 {
             return Ok((0, None));
         }
