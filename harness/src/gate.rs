@@ -6,6 +6,7 @@
 mod decide;
 mod envelope;
 mod evidence;
+mod exported;
 mod key;
 mod policy;
 mod record;
@@ -17,6 +18,9 @@ mod waiver;
 pub use decide::{Case, Decision, Missing, decide};
 pub use envelope::{Envelope, EnvelopeError, PayloadType};
 pub use evidence::{Evidence, EvidenceError, TestResult};
+#[cfg(test)]
+pub(crate) use exported::sample as sample_export;
+pub use exported::{Exported, ExportedError, ExportedFile, Firmware, Proof, SignedExport, Target};
 pub use key::{KEY_VARIABLE, KeyError, PublicKey, SigningKey};
 pub use policy::{Policy, PolicyError};
 pub use record::{Action, Record, RecordError};

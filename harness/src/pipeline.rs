@@ -11,9 +11,6 @@ pub mod shelf;
 pub mod store;
 
 pub use build::{BuildError, BuildRequest, Done, build};
-pub use export::{
-    Compression, ConvertError, Export, ExportError, ExportRequest, Exported, ExportedFile, Firmware, Flaw, Proof,
-    RECORD, SUMS, Target, export,
-};
-pub use fetch::{FetchError, fetch};
+pub use export::{Compression, ConvertError, Export, ExportError, ExportRequest, Flaw, RECORD, SUMS, export};
+pub use fetch::{FetchError, Wanted, fetch};
 pub use seal::{Scrub, SealError, SealRequest, Sealed, Snapshots, seal};

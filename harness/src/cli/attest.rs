@@ -10,19 +10,25 @@ use anyhow::{Context as _, bail};
 
 use super::{said::Said, whole::write_whole};
 use crate::{
-    gate::{Envelope, Evidence, PayloadType, Policy, PublicKey, SigningKey, Statement, Summary, TestResult},
+    gate::{
+        Envelope, Evidence, PayloadType, Policy, PublicKey, SignedExport, SigningKey, Statement, Summary, TestResult,
+    },
     image::{Digest, Image},
+    pipeline::RECORD,
     report::{Conclusion, REPORT},
 };
 
 /// The name of a signed report beside its report.
 pub(crate) const ATTESTATION: &str = "attestation.dsse.json";
 
+/// The name of a signed record of an export beside it.
+pub(crate) const SIGNED_EXPORT: &str = "export.dsse.json";
+
 /// Options of `kverify attest`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The folder of a report, as `kverify verify` left it.
-    report: PathBuf,
+    /// The folder of a report, as `kverify verify` left it, or of an export.
+    folder: PathBuf,
     /// The private key [default: the text in `KVERIFY_KEY`].
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
@@ -47,10 +53,13 @@ pub(crate) struct CheckArgs {
     channel: Option<String>,
 }
 
-/// Signs a report.
+/// Signs a report or the record of an export, whichever is there.
 pub(crate) fn said(args: &Args) -> anyhow::Result<Said> {
     let key = SigningKey::find(args.key.as_deref())?;
-    let (path, out) = (args.report.join(REPORT), args.report.join(ATTESTATION));
+    let (path, out) = (args.folder.join(REPORT), args.folder.join(ATTESTATION));
+    if !path.exists() && args.folder.join(RECORD).exists() {
+        return exported(&args.folder, &key);
+    }
     let text = fs::read(&path).with_context(|| format!("report {}", path.display()))?;
     let envelope = Evidence::sign(&text, &key).with_context(|| format!("report {}", path.display()))?;
     let evidence = Evidence::open(&envelope, &text, &[key.public()])?;
@@ -63,6 +72,17 @@ pub(crate) fn said(args: &Args) -> anyhow::Result<Said> {
         report.verdict,
         evidence.signed_by
     )))
+}
+
+fn exported(folder: &Path, key: &SigningKey) -> anyhow::Result<Said> {
+    let (path, out) = (folder.join(RECORD), folder.join(SIGNED_EXPORT));
+    let text = fs::read(&path).with_context(|| path.display().to_string())?;
+    let envelope = SignedExport::sign(&text, key).with_context(|| path.display().to_string())?;
+    let SignedExport { exported, signed_by } = SignedExport::open(&envelope, &[key.public()])?;
+    write_whole(&out, &envelope.to_json())?;
+    let formats: Vec<_> = exported.files.iter().map(|file| file.format.to_string()).collect();
+    let said = format!("{} exported as {}, signed by {signed_by}", exported.image, formats.join(", "));
+    Ok(Said::well(format!("{}: {said}\n", out.display())))
 }
 
 /// Checks an attestation of an image.

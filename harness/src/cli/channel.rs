@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use serde_json::json;
 
-use super::{said::Said, store::At, trust::Trust};
+use super::{export::FormatArg, said::Said, store::At, trust::Trust};
 use crate::{
-    gate::{Action, Record},
-    pipeline::{self, FetchError, promotion},
+    gate::{Action, Record, Target},
+    pipeline::{self, FetchError, Wanted, promotion},
 };
 
 /// Options of `kverify channel`.
@@ -40,6 +40,9 @@ pub(crate) struct FetchArgs {
     /// The number of the latest record that was seen before: a channel that ends earlier was cut off.
     #[arg(long, value_name = "N", default_value_t = 1)]
     at_least: u64,
+    /// The file that was exported as this [default: the image itself, as it was verified].
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<FormatArg>,
     /// Where the image goes; nothing may be there yet.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -84,9 +87,13 @@ pub(crate) async fn said(args: &Args) -> anyhow::Result<Said> {
 /// Fetches what a channel points to.
 pub(crate) async fn fetched(args: &FetchArgs) -> anyhow::Result<Said> {
     let trusted = args.trust.keys()?;
-    match pipeline::fetch(&args.store.open()?, &args.channel, &trusted, args.at_least, &args.out).await {
-        Ok((record, _)) => {
-            Ok(Said::well(format!("{}: {}\n  image   {}\n", args.out.display(), record.name, record.image)))
+    let format = args.format.map(Target::from);
+    let wanted = Wanted { channel: &args.channel, least: args.at_least, format };
+    match pipeline::fetch(&args.store.open()?, &wanted, &trusted, &args.out).await {
+        Ok((record, digest)) => {
+            let Record { name, image, .. } = record;
+            let made = format.map(|format| format!("  {format:<8}{digest}\n")).unwrap_or_default();
+            Ok(Said::well(format!("{}: {name}\n  image   {image}\n{made}", args.out.display())))
         }
         Err(why @ (FetchError::Revoked { .. } | FetchError::CutOff { .. })) => {
             Ok(Said { text: format!("not fetched: {why}\n"), code: 1 })

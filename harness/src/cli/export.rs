@@ -10,8 +10,9 @@ use super::{
     said::Said,
     verify::interrupted,
 };
-use crate::pipeline::{
-    Compression, Export, ExportError, ExportRequest, ExportedFile, Firmware, RECORD, SUMS, Target, export,
+use crate::{
+    gate::{ExportedFile, Firmware, Target},
+    pipeline::{Compression, Export, ExportError, ExportRequest, RECORD, SUMS, export},
 };
 
 const MIB: u64 = 1 << 20;
@@ -38,8 +39,9 @@ pub(crate) struct Args {
     compress: CompressArg,
 }
 
+/// A format, as it is written on the command line.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum FormatArg {
+pub(crate) enum FormatArg {
     /// Compressed; for KVM, Proxmox, OpenStack.
     Qcow2,
     /// Stream-optimized; for vSphere, AWS.

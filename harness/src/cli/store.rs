@@ -1,6 +1,7 @@
 //! `kverify store`: putting a tested image where channels can point to it.
 
 use std::{
+    fmt::Write as _,
     fs::{self, File},
     io::ErrorKind,
     path::{Path, PathBuf},
@@ -9,10 +10,14 @@ use std::{
 use anyhow::{Context as _, bail};
 use jiff::tz::TimeZone;
 
-use super::{attest::ATTESTATION, said::Said};
+use super::{
+    attest::{ATTESTATION, SIGNED_EXPORT},
+    said::Said,
+};
 use crate::{
+    gate::Envelope,
     pipeline::{
-        shelf::{Git, Papers, keep},
+        shelf::{Git, Papers, keep, keep_export},
         store::Store,
     },
     report::{REPORT, Report, SBOM},
@@ -31,6 +36,9 @@ pub(crate) struct Args {
     /// The folder of a signed report about it; more than one may be given.
     #[arg(long, value_name = "DIR", required = true)]
     report: Vec<PathBuf>,
+    /// The folder of a signed export of it, whose files are put beside it; more than one may be given.
+    #[arg(long, value_name = "DIR")]
+    export: Vec<PathBuf>,
     /// Its name [default: golden-<expectation>-v<date>-<commit of the working folder>].
     #[arg(long)]
     name: Option<String>,
@@ -59,9 +67,25 @@ pub(crate) async fn said(args: &Args) -> anyhow::Result<Said> {
         None => default_name(&papers[0], git.as_ref())?,
     };
     let file = File::open(&args.image).with_context(|| args.image.display().to_string())?;
-    let (put, manifest) = keep(&args.store.open()?, &file, &papers, (&name, git)).await?;
+    let exports = args.export.iter().map(|folder| Ok((signed_export(folder)?, folder)));
+    let exports = exports.collect::<anyhow::Result<Vec<_>>>()?;
+    let store = args.store.open()?;
+    let (put, manifest) = keep(&store, &file, &papers, (&name, git)).await?;
     let how = if put.already_there { "was there" } else { "stored" };
-    Ok(Said::well(format!("{how}: {name}\n  image   {}\n  at      {}\n", manifest.digest, put.key)))
+    let mut text = format!("{how}: {name}\n  image   {}\n  at      {}\n", manifest.digest, put.key);
+    for (envelope, folder) in exports {
+        let (exported, new) = keep_export(&store, manifest.digest, &envelope, folder).await?;
+        let formats: Vec<_> = exported.files.iter().map(|file| file.format.to_string()).collect();
+        let _ = writeln!(text, "  export  {}; {new} of {} files were new", formats.join(", "), formats.len());
+    }
+    Ok(Said::well(text))
+}
+
+fn signed_export(folder: &Path) -> anyhow::Result<Envelope> {
+    let path = folder.join(SIGNED_EXPORT);
+    let not_signed = || format!("not signed; `kverify attest {}` does", folder.display());
+    let text = fs::read(&path).with_context(|| path.display().to_string()).with_context(not_signed)?;
+    Envelope::parse(&text).with_context(|| path.display().to_string())
 }
 
 fn papers(folder: &Path) -> anyhow::Result<Papers> {

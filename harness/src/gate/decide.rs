@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use kverify_checks::{Outcome, SkipCause, Status};
 
 use super::{
-    Evidence, Policy,
+    Evidence, Policy, SignedExport, Target,
     policy::{Requirement, any_matches},
 };
 use crate::{
@@ -25,6 +25,8 @@ pub struct Case<'a> {
     pub digest: Digest,
     /// What trusted keys have signed about it.
     pub evidence: &'a [Evidence],
+    /// What trusted keys have signed about the files that were made of it.
+    pub exports: &'a [SignedExport],
     /// Why it was revoked, where it was.
     pub revoked: Option<&'a str>,
     /// The present.
@@ -65,7 +67,25 @@ pub fn decide(policy: &Policy, case: &Case<'_>) -> Decision {
     for requirement in &policy.require {
         missing.extend(unmet(requirement, policy, case));
     }
+    for signed in case.exports {
+        if signed.exported.digest != case.digest {
+            let of = signed.exported.digest;
+            missing.push(Missing { what: format!("an export of another image: {of}"), bring: None });
+        }
+    }
+    missing.extend(policy.formats.iter().filter_map(|format| unexported(*format, case)));
     if missing.is_empty() { Decision::Promote } else { Decision::Refuse(missing) }
+}
+
+/// What is missing where no file of this format was made of the image.
+fn unexported(format: Target, case: &Case<'_>) -> Option<Missing> {
+    let of_it = case.exports.iter().filter(|signed| signed.exported.digest == case.digest);
+    let mut files = of_it.flat_map(|signed| &signed.exported.files);
+    if files.any(|file| file.format == format) {
+        return None;
+    }
+    let bring = format!("kverify export IMAGE --format {format}, then kverify attest and kverify store --export");
+    Some(Missing { what: format!("no signed export as {format}"), bring: Some(bring) })
 }
 
 /// What keeps one requirement from being met. Of several reports the newest counts, and none may refute.
@@ -162,7 +182,7 @@ mod tests {
 
     use super::{Case, Decision, decide};
     use crate::{
-        gate::{Evidence, Policy, SigningKey, Waiver},
+        gate::{Evidence, Policy, SignedExport, SigningKey, Target, Waiver, sample_export},
         image::Digest,
         report::{ChosenBy, Conclusion, Report, sample_verified},
     };
@@ -170,9 +190,13 @@ mod tests {
     const DAY: i64 = 86_400;
 
     fn policy(more: &str) -> Policy {
+        policy_of("", more)
+    }
+
+    fn policy_of(first: &str, more: &str) -> Policy {
         let key = SigningKey::generate().unwrap().public().line();
         let text = format!("{more}\n[trust]\nkeys = [\"{key}\"]\n");
-        Policy::parse("p.toml", &format!("[[require]]\nexpectation = \"mine\"\n{text}")).unwrap()
+        Policy::parse("p.toml", &format!("{first}[[require]]\nexpectation = \"mine\"\n{text}")).unwrap()
     }
 
     /// A report that every policy takes.
@@ -196,7 +220,7 @@ mod tests {
     /// What keeps it closed, joined; empty where it opens.
     fn refused(policy: &Policy, reports: Vec<Report>, now: Timestamp) -> String {
         let evidence = evidence(reports);
-        let case = Case { digest: Digest::of(b"image"), evidence: &evidence, revoked: None, now };
+        let case = Case { digest: Digest::of(b"image"), evidence: &evidence, exports: &[], revoked: None, now };
         match decide(policy, &case) {
             Decision::Promote => String::new(),
             Decision::Refuse(missing) => {
@@ -241,10 +265,35 @@ mod tests {
         let said = refused(&policy(""), vec![good(), of_another], now());
         assert!(said.starts_with("evidence of another image: sha256:"), "{said}");
         let evidence = evidence(vec![good()]);
-        let case = Case { digest: Digest::of(b"image"), evidence: &evidence, revoked: Some("CVE"), now: now() };
+        let digest = Digest::of(b"image");
+        let case = Case { digest, evidence: &evidence, exports: &[], revoked: Some("CVE"), now: now() };
         assert!(
             matches!(decide(&policy(""), &case), Decision::Refuse(missing) if missing[0].what == "it was revoked: CVE")
         );
+    }
+
+    #[test]
+    fn every_format_of_the_policy_has_to_be_there_and_be_of_the_image() {
+        let of = |image: &[u8], formats: &[Target]| SignedExport {
+            exported: sample_export(Digest::of(image), formats),
+            signed_by: "SHA256:x".to_owned(),
+        };
+        let said = |exports: &[SignedExport]| {
+            let (evidence, digest) = (evidence(vec![good()]), Digest::of(b"image"));
+            let case = Case { digest, evidence: &evidence, exports, revoked: None, now: now() };
+            let policy = policy_of("formats = [\"vhd\", \"ova\"]\n", "");
+            match decide(&policy, &case) {
+                Decision::Promote => Vec::new(),
+                Decision::Refuse(missing) => missing.into_iter().map(|missing| missing.what).collect(),
+            }
+        };
+        assert_eq!(said(&[of(b"image", &[Target::Ova, Target::Vhd])]), [""; 0]);
+        assert_eq!(said(&[of(b"image", &[Target::Vhd]), of(b"image", &[Target::Ova])]), [""; 0]);
+        assert_eq!(said(&[of(b"image", &[Target::Vhd])]), ["no signed export as ova"]);
+        assert_eq!(said(&[]), ["no signed export as vhd", "no signed export as ova"]);
+        let other = said(&[of(b"other", &[Target::Ova]), of(b"image", &[Target::Vhd])]);
+        assert!(other[0].starts_with("an export of another image: sha256:"), "{other:?}");
+        assert_eq!(other[1], "no signed export as ova");
     }
 
     #[test]

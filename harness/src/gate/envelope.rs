@@ -20,6 +20,8 @@ pub enum PayloadType {
     ChannelRecord,
     /// A revocation.
     Revocation,
+    /// The record of an export.
+    Export,
 }
 
 impl PayloadType {
@@ -30,6 +32,7 @@ impl PayloadType {
             Self::InToto => "application/vnd.in-toto+json",
             Self::ChannelRecord => "application/vnd.kverify.channel-record+json",
             Self::Revocation => "application/vnd.kverify.revocation+json",
+            Self::Export => "application/vnd.kverify.export+json",
         }
     }
 }

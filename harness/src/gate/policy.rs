@@ -3,7 +3,7 @@
 use kverify_checks::{Outcome, all};
 use serde::Deserialize;
 
-use super::{KeyError, PublicKey};
+use super::{KeyError, PublicKey, Target};
 use crate::image::Digest;
 
 /// A channel's demands.
@@ -16,6 +16,8 @@ pub struct Policy {
     /// What has to be proven, all of it.
     pub(super) require: Vec<Requirement>,
     pub(super) tolerate: Tolerate,
+    /// The formats that the image has to be there in, each held against it.
+    pub(super) formats: Vec<Target>,
     /// The keys whose word counts.
     pub trusted: Vec<PublicKey>,
 }
@@ -27,6 +29,8 @@ struct Written {
     require: Vec<Requirement>,
     #[serde(default)]
     tolerate: Tolerate,
+    #[serde(default)]
+    formats: Vec<Target>,
     trust: Trust,
 }
 
@@ -120,7 +124,7 @@ impl Policy {
     pub fn parse(name: &str, text: &str) -> Result<Self, PolicyError> {
         let name = name.to_owned();
         let written: Written = toml::from_str(text).map_err(|why| PolicyError::Toml { name: name.clone(), why })?;
-        let Written { require, tolerate, trust } = written;
+        let Written { require, tolerate, formats, trust } = written;
         if require.is_empty() {
             return Err(PolicyError::Nothing(name));
         }
@@ -136,7 +140,7 @@ impl Policy {
         }
         let keys = trust.keys.iter().map(|line| PublicKey::parse(line)).collect::<Result<_, _>>();
         let trusted = keys.map_err(|why| PolicyError::Key { name: name.clone(), why })?;
-        Ok(Self { name, digest: Digest::of(text.as_bytes()), require, tolerate, trusted })
+        Ok(Self { name, digest: Digest::of(text.as_bytes()), require, tolerate, formats, trusted })
     }
 }
 
@@ -172,6 +176,9 @@ mod tests {
             error(&format!("{require}[trust]\nkeys = [\"ssh-ed25519 AAAA\"]\n")).contains("policy stable.toml: key")
         );
         assert!(error(&format!("{require}colour = 1\n{trust}")).contains("unknown field `colour`"));
+        let formats = |list: &str| format!("formats = [{list}]\n{require}{trust}");
+        assert!(Policy::parse("stable.toml", &formats("\"vhd\", \"gce\"")).is_ok());
+        assert!(error(&formats("\"vdi\"")).contains("unknown variant `vdi`"));
         let typo = format!("{require}{trust}[tolerate]\nnot-here = [\"netwrok.*\"]\n");
         assert_eq!(error(&typo), "policy stable.toml: `netwrok.*` names no check; `kverify checks` lists them");
         assert!(error(&typo.replace("netwrok.*", "*")).contains("`*` names no check"), "not everything at once");

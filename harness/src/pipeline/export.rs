@@ -7,7 +7,6 @@
 mod compare;
 mod convert;
 mod crc32c;
-mod exported;
 mod flaw;
 mod gce;
 mod hash;
@@ -45,14 +44,14 @@ use tokio::{
 
 use super::named::{free, name};
 use crate::{
+    gate::{Exported, ExportedFile, Target},
     image::{DigestError, Image, ImageError, Unnamed},
     run::Progress,
 };
 pub use convert::ConvertError;
-pub use exported::{Exported, ExportedFile, Firmware, Proof};
 pub use flaw::Flaw;
 use job::{Finished, Job};
-pub use target::{Compression, Target};
+pub use target::Compression;
 
 /// The file of digests, as `sha256sum -c` reads it.
 pub const SUMS: &str = "SHA256SUMS";

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use super::{
     named::{folder_of, name},
     promotion::{PromotionError, records},
-    shelf::{self, Manifest, ShelfError},
+    shelf::{self, ShelfError},
     store::{Store, StoreError},
 };
 use crate::{
-    gate::{PublicKey, Record},
-    image::{Unnamed, UnnamedError},
+    gate::{ExportedFile, PublicKey, Record, Target},
+    image::{Digest, Unnamed, UnnamedError},
 };
 
 /// Why nothing was fetched.
@@ -43,6 +43,16 @@ pub enum FetchError {
         /// The least that it has to have.
         least: u64,
     },
+    /// There is no file of that format.
+    #[error("{image} was not exported as {format} by anybody trusted; there are: {there}")]
+    NoFormat {
+        /// The image.
+        image: String,
+        /// What was asked for.
+        format: Target,
+        /// What there is.
+        there: String,
+    },
     /// The image may no longer be used.
     #[error("channel {channel} points to {image}, which was revoked: {why}; kverify rollback moves the channel")]
     Revoked {
@@ -63,18 +73,27 @@ pub enum FetchError {
     },
 }
 
-/// Fetches what a channel points to into `out`, where nothing may be; gives the record and the manifest. The channel has
-/// to have at least `least` records: as many as the caller has seen before.
+/// What is fetched.
+pub struct Wanted<'a> {
+    /// The channel whose image it is.
+    pub channel: &'a str,
+    /// The least number of records that the channel has to have: as many as the caller has seen before.
+    pub least: u64,
+    /// The format; `None` is the image itself, as it was verified.
+    pub format: Option<Target>,
+}
+
+/// Fetches what a channel points to into `out`, where nothing may be; gives the record and the file's digest.
 ///
 /// # Errors
 /// [`FetchError`] says what does not hold; nothing is then at `out`.
 pub async fn fetch(
     store: &Store,
-    channel: &str,
+    wanted: &Wanted<'_>,
     trusted: &[PublicKey],
-    least: u64,
     out: &Path,
-) -> Result<(Record, Manifest), FetchError> {
+) -> Result<(Record, Digest), FetchError> {
+    let Wanted { channel, least, format } = *wanted;
     let wrong = |why: String| FetchError::Out { path: out.to_owned(), why };
     if out.symlink_metadata().is_ok() {
         return Err(wrong("there is something already; remove it or choose another name".to_owned()));
@@ -87,9 +106,39 @@ pub async fn fetch(
     if let Some(why) = shelf::revoked(store, record.image, trusted).await? {
         return Err(FetchError::Revoked { channel: channel.to_owned(), image: record.name, why });
     }
-    let manifest = shelf::manifest(store, &record.image.to_string()).await?;
-    let file = Unnamed::create(folder_of(out), "the fetched image", manifest.bytes)?;
-    store.fetch(record.image, &manifest.file, file.file()).await?;
+    let image = record.image;
+    let room = |bytes| Unnamed::create(folder_of(out), "the fetched image", bytes);
+    let (file, digest) = match format {
+        None => {
+            let manifest = shelf::manifest(store, &image.to_string()).await?;
+            let file = room(manifest.bytes)?;
+            store.fetch(image, &manifest.file, file.file()).await?;
+            (file, image)
+        }
+        Some(format) => {
+            let made = made_of(store, &record, format, trusted).await?;
+            let file = room(made.bytes)?;
+            store.fetch_export(image, made.sha256, &made.file, file.file()).await?;
+            (file, made.sha256)
+        }
+    };
     name(file.file(), out).map_err(|error| wrong(error.to_string()))?;
-    Ok((record, manifest))
+    Ok((record, digest))
+}
+
+/// The file of a format that was made of a record's image, as a trusted key has signed it.
+async fn made_of(
+    store: &Store,
+    record: &Record,
+    format: Target,
+    trusted: &[PublicKey],
+) -> Result<ExportedFile, FetchError> {
+    let (exports, _) = shelf::exports(store, record.image, trusted).await?;
+    let of_it = exports.into_iter().filter(|signed| signed.exported.digest == record.image);
+    let files: Vec<_> = of_it.flat_map(|signed| signed.exported.files).collect();
+    files.iter().find(|file| file.format == format).cloned().ok_or_else(|| {
+        let there: Vec<_> = files.iter().map(|file| file.format.to_string()).collect();
+        let there = if there.is_empty() { "none".to_owned() } else { there.join(", ") };
+        FetchError::NoFormat { image: record.name.clone(), format, there }
+    })
 }

@@ -102,10 +102,13 @@ pub async fn promote(store: &Store, what: &str, order: &Order<'_>) -> Result<Pro
     may_write(store, order).await?;
     let trusted = &order.policy.trusted;
     let manifest = shelf::manifest(store, what).await?;
-    let (evidence, ignored) = shelf::evidence(store, manifest.digest, trusted).await?;
+    let (evidence, mut ignored) = shelf::evidence(store, manifest.digest, trusted).await?;
+    let (exports, others) = shelf::exports(store, manifest.digest, trusted).await?;
+    ignored.extend(others);
     let revoked = shelf::revoked(store, manifest.digest, trusted).await?;
     let now = Timestamp::now();
-    let case = Case { digest: manifest.digest, evidence: &evidence, revoked: revoked.as_deref(), now };
+    let (digest, revoked) = (manifest.digest, revoked.as_deref());
+    let case = Case { digest, evidence: &evidence, exports: &exports, revoked, now };
     if let Decision::Refuse(missing) = decide(order.policy, &case) {
         return Ok(Promotion::Refused { missing, ignored });
     }

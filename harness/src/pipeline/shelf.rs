@@ -1,15 +1,22 @@
-//! What stands in a store of one image: its file, a manifest, and the signed reports about it.
+//! What stands in a store of one image: its file, a manifest, the signed reports about it, and what was made of it.
 //!
 //! Nothing here decides anything; it puts papers where [`promotion`](super::promotion) and others look for them.
 
-use std::{fs::File, path::Path, process::Command};
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::store::{Creation, Put, Store, StoreError};
 use crate::{
-    gate::{Envelope, EnvelopeError, Evidence, EvidenceError, PublicKey, Revocation, SigningKey},
+    gate::{
+        Envelope, EnvelopeError, Evidence, EvidenceError, Exported, ExportedError, ExportedFile, PublicKey, Revocation,
+        SignedExport, SigningKey,
+    },
     image::Digest,
     report::{Report, SBOM},
 };
@@ -70,6 +77,14 @@ pub enum ShelfError {
         of: String,
         /// The image that is to be stored.
         image: Digest,
+    },
+    /// An export cannot be put there.
+    #[error("export {}: {why}", path.display())]
+    Export {
+        /// Its folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
     },
     /// A paper cannot be read.
     #[error("store {store}: {key}: {why}")]
@@ -216,6 +231,68 @@ pub(super) async fn put_summary(
     Ok(())
 }
 
+/// Puts the files of a signed export beside the image that they were made of; gives how many were not there before.
+///
+/// # Errors
+/// [`ShelfError`] says what is wrong. The record comes last, so that what it names is there.
+pub async fn keep_export(
+    store: &Store,
+    image: Digest,
+    envelope: &Envelope,
+    folder: &Path,
+) -> Result<(Exported, usize), ShelfError> {
+    let wrong = |why: &dyn ToString| ShelfError::Export { path: folder.to_owned(), why: why.to_string() };
+    let record = envelope.payload().map_err(|error| wrong(&error))?;
+    let exported = Exported::read(&record).map_err(|error| wrong(&error))?;
+    if exported.digest != image {
+        return Err(wrong(&format!("it was made of {}, and the image is {image}; export this one", exported.digest)));
+    }
+    let mut new = 0;
+    for ExportedFile { file: name, sha256, .. } in &exported.files {
+        let file = File::open(folder.join(name)).map_err(|error| wrong(&format!("{name}: {error}")))?;
+        let put = store.put_export(image, &file, name, *sha256).await?;
+        new += usize::from(!put.already_there);
+    }
+    let key = format!("{}/{}.dsse.json", exports_key(image), Digest::of(&record).hex());
+    // Another signature of the same record is as good as the first.
+    store.create(&key, &envelope.to_json()).await?;
+    Ok((exported, new))
+}
+
+/// The signed records of what was made of an image that count, with the files that are there, and why others do not.
+///
+/// # Errors
+/// [`ShelfError`] where the store cannot be read.
+pub async fn exports(
+    store: &Store,
+    image: Digest,
+    trusted: &[PublicKey],
+) -> Result<(Vec<SignedExport>, Vec<String>), ShelfError> {
+    let folder = exports_key(image);
+    let keys = store.list(&folder).await?;
+    let (mut exports, mut others) = (Vec::new(), Vec::new());
+    for key in keys.iter().filter(|key| key.ends_with(".dsse.json")) {
+        let text = store.read(key, LARGEST).await?.unwrap_or_default();
+        let envelope = Envelope::parse(&text).map_err(ExportedError::from);
+        let mut signed = match envelope.and_then(|envelope| SignedExport::open(&envelope, trusted)) {
+            Ok(signed) => signed,
+            Err(why) => {
+                others.push(format!("{key}: {why}"));
+                continue;
+            }
+        };
+        signed.exported.files.retain(|one| {
+            let there = keys.contains(&format!("{folder}/{}/{}", one.sha256.hex(), one.file));
+            if !there {
+                others.push(format!("{key}: {} is not there", one.file));
+            }
+            there
+        });
+        exports.push(signed);
+    }
+    Ok((exports, others))
+}
+
 /// The image that a digest or a name means.
 ///
 /// # Errors
@@ -271,6 +348,10 @@ pub async fn revoked(store: &Store, digest: Digest, trusted: &[PublicKey]) -> Re
 /// Where the revocation of an image lies.
 pub(super) fn revocation_key(digest: Digest) -> String {
     format!("revoked/{}.json", digest.hex())
+}
+
+fn exports_key(image: Digest) -> String {
+    format!("images/{}/exports", image.hex())
 }
 
 fn manifest_key(digest: Digest) -> String {

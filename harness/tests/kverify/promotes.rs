@@ -111,6 +111,57 @@ fn from_a_verdict_to_a_deployed_file() {
 }
 
 #[test]
+fn a_format_that_the_policy_names_is_exported_signed_stored_and_fetched() {
+    let row = Row::new();
+    row.policy("policy.toml", "gate.pub", &format!("formats = [\"vhdx\", \"ova\"]\n\n{POLICY}"));
+    let store = "store golden.raw --store shelf --report kverify-out/golden --name golden-1";
+    row.says(store, 0);
+    let said = row.promote("", 1);
+    let bring = "bring it: kverify export IMAGE --format vhdx, then kverify attest and kverify store --export";
+    assert!(said.stdout.contains(&format!("  no signed export as vhdx\n    {bring}\n")), "{said}");
+
+    // Of another image.
+    let mut other = fs::read(row.0.path("golden.raw")).unwrap();
+    other[4096] ^= 1;
+    fs::write(row.0.path("other.raw"), other).unwrap();
+    for (image, folder) in [("golden", "made"), ("other", "of-other")] {
+        fs::create_dir(row.0.path(folder)).unwrap();
+        row.says(&format!("export {image}.raw --format ova,vhdx --out-dir {folder}"), 0);
+    }
+    let said = row.says(&format!("{store} --export made"), 2);
+    assert!(said.reason().starts_with("not signed; `kverify attest made` does"), "{said}");
+    let said = row.says("attest made --key gate", 0);
+    assert!(said.stdout.contains("export.dsse.json: golden.raw exported as ova, vhdx, signed by SHA256:"), "{said}");
+    row.says("attest of-other --key gate", 0);
+    let said = row.says(&format!("{store} --export of-other"), 2);
+    assert!(said.reason().contains("export of-other: it was made of sha256:"), "{said}");
+
+    let said = row.says(&format!("{store} --export made"), 0);
+    assert!(said.stdout.ends_with("  export  ova, vhdx; 2 of 2 files were new\n"), "{said}");
+    row.promote("", 0);
+    let fetch = "fetch --channel stable --store shelf --policy policy.toml";
+    let said = row.says(&format!("{fetch} --format vhdx --out deployed.vhdx"), 0);
+    assert!(said.stdout.contains("\n  vhdx    sha256:"), "{said}");
+    assert!(fs::read(row.0.path("deployed.vhdx")).unwrap() == fs::read(row.0.path("made/golden.vhdx")).unwrap());
+    let said = row.says(&format!("{fetch} --format raw --out deployed.raw"), 2);
+    assert!(said.reason().ends_with("was not exported as raw by anybody trusted; there are: ova, vhdx"), "{said}");
+
+    // What is gone from the store, or was never signed by anybody trusted, does not count.
+    let digest = row.0.run("sha256sum made/golden.vhdx");
+    let image = row.0.run("sha256sum golden.raw");
+    let stored = format!(
+        "shelf/images/{}/exports/{}/golden.vhdx",
+        image.split(' ').next().unwrap(),
+        digest.split(' ').next().unwrap()
+    );
+    fs::remove_file(row.0.path(&stored)).unwrap();
+    let said = row.promote("", 1);
+    assert!(said.stdout.contains("  no signed export as vhdx\n"), "{said}");
+    assert!(said.stdout.contains(".dsse.json: golden.vhdx is not there\n"), "{said}");
+    assert!(!said.stdout.contains("as ova"), "{said}");
+}
+
+#[test]
 fn what_was_not_proven_is_not_promoted() {
     let row = Row::new();
     let unsigned = row.0.path("kverify-out/golden/attestation.dsse.json");

@@ -3,7 +3,7 @@
 use std::{fs::File, sync::atomic::AtomicBool};
 
 use super::{
-    Compression, Firmware, Proof, Target,
+    Compression, Target,
     compare::{Plain, equal},
     flaw::Flaw,
     gce, ova,
@@ -13,7 +13,10 @@ use super::{
     vmdk::Vmdk,
     vmdk_text,
 };
-use crate::image::{Format, Image, Unnamed};
+use crate::{
+    gate::{Firmware, Proof},
+    image::{Format, Image, Unnamed},
+};
 
 /// What is proven, and of what.
 pub(super) struct Claim<'a> {

@@ -1,30 +1,7 @@
-//! The formats that an image is exported to, and what each of them wants of a disk.
-
-use std::fmt;
-
-use serde::{Deserialize, Serialize};
+//! What each format wants of a disk, and how QEMU is told to write it.
 
 use super::{gce, vhd};
-
-/// A format that clouds or hypervisors take. Displayed as `--format` names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Target {
-    /// Compressed qcow2: KVM, Proxmox, OpenStack.
-    Qcow2,
-    /// Stream-optimized VMDK: vSphere, AWS.
-    Vmdk,
-    /// Fixed VHD of whole MiB: Azure.
-    Vhd,
-    /// Dynamic VHDX: Hyper-V.
-    Vhdx,
-    /// VMDK with a descriptor and a manifest in one archive: vSphere, VirtualBox.
-    Ova,
-    /// The bytes of the disk themselves, with holes: AWS.
-    Raw,
-    /// `disk.raw` of whole GiB in a gzipped archive: Google Compute Engine.
-    Gce,
-}
+use crate::gate::Target;
 
 /// How the clusters of a qcow2 file are compressed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,20 +14,6 @@ pub enum Compression {
 }
 
 impl Target {
-    /// What the file's name ends with.
-    #[must_use]
-    pub fn ending(self) -> &'static str {
-        match self {
-            Self::Qcow2 => "qcow2",
-            Self::Vmdk => "vmdk",
-            Self::Vhd => "vhd",
-            Self::Vhdx => "vhdx",
-            Self::Ova => "ova",
-            Self::Raw => "raw",
-            Self::Gce => "tar.gz",
-        }
-    }
-
     /// The size that the disk of an image of `bytes` bytes has to have in this format, in bytes.
     #[must_use]
     pub fn disk_bytes(self, bytes: u64) -> u64 {
@@ -74,14 +37,5 @@ impl Target {
             (Self::Raw, _) => Some(("raw", "")),
             (Self::Ova | Self::Gce, _) => None,
         }
-    }
-}
-
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Gce => "gce",
-            other => other.ending(),
-        })
     }
 }

@@ -11,8 +11,11 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::{Compression, Export, ExportError, ExportRequest, Exported, Firmware, RECORD, SUMS, Target, export, room};
-use crate::image::{Digest, Image, allocated};
+use super::{Compression, Export, ExportError, ExportRequest, Exported, RECORD, SUMS, Target, export, room};
+use crate::{
+    gate::Firmware,
+    image::{Digest, Image, allocated},
+};
 
 const ALL: [Target; 7] =
     [Target::Qcow2, Target::Vmdk, Target::Vhd, Target::Vhdx, Target::Ova, Target::Raw, Target::Gce];

@@ -15,11 +15,22 @@ impl Store {
     /// [`StoreError::Missing`] if it is not there, [`StoreError::Altered`] if it has another digest, and others if it cannot
     /// be read or written. The file then holds anything, and is not to be used.
     pub async fn fetch(&self, digest: Digest, name: &str, to: &File) -> Result<u64, StoreError> {
-        let key = Key::image(digest, name)?;
+        self.fetch_file(&Key::image(digest, name)?, digest, to).await
+    }
+
+    /// The same of a file of this digest that was made of the image `of`.
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn fetch_export(&self, of: Digest, digest: Digest, name: &str, to: &File) -> Result<u64, StoreError> {
+        self.fetch_file(&Key::export(of, digest, name)?, digest, to).await
+    }
+
+    async fn fetch_file(&self, key: &Key, digest: Digest, to: &File) -> Result<u64, StoreError> {
         let unwritable =
             |source: io::Error| StoreError::Unwritable { store: self.to_string(), key: key.to_string(), source };
         let to = to.try_clone().map_err(unwritable)?;
-        let passed = self.pass(&key, Some(to)).await?.ok_or_else(|| self.missing(&key))?;
-        if passed.digest == digest { Ok(passed.bytes) } else { Err(self.altered(&key, &digest, &passed.digest)) }
+        let passed = self.pass(key, Some(to)).await?.ok_or_else(|| self.missing(key))?;
+        if passed.digest == digest { Ok(passed.bytes) } else { Err(self.altered(key, &digest, &passed.digest)) }
     }
 }

@@ -57,11 +57,22 @@ impl Key {
 
     /// The image of this digest, under the name that its file gets.
     pub(super) fn image(digest: Digest, name: &str) -> Result<Self, StoreError> {
+        Self::not_a_sum(name)?;
+        Self::within(&format!("images/{}", digest.hex()), name)
+    }
+
+    fn not_a_sum(name: &str) -> Result<(), StoreError> {
         if name.ends_with(SUM) {
             let why = format!("`{SUM}` ends the name of the file beside an image");
             return Err(StoreError::Key { key: name.escape_debug().take(SHOWN).collect(), why });
         }
-        Self::within(&format!("images/{}", digest.hex()), name)
+        Ok(())
+    }
+
+    /// A file of this digest that was made of the image `of`, under its own name: another export may have the same.
+    pub(super) fn export(of: Digest, digest: Digest, name: &str) -> Result<Self, StoreError> {
+        Self::not_a_sum(name)?;
+        Self::within(&format!("images/{}/exports/{}", of.hex(), digest.hex()), name)
     }
 
     /// The file beside an image that `sha256sum -c` reads.

@@ -46,7 +46,19 @@ impl Store {
     /// [`StoreError::Changed`] if the file is not the one that `want` stands for, [`StoreError::Altered`] if the stored
     /// one is not, and others if it cannot be read or sent. Nothing is then under the final name that was not there before.
     pub async fn put_image(&self, file: &File, name: &str, want: Digest) -> Result<Put, StoreError> {
-        let key = Key::image(want, name)?;
+        self.put_file(Key::image(want, name)?, file, name, want).await
+    }
+
+    /// Puts a file that was made of the image `of` into the store as `images/<of>/exports/<digest>/<name>`, as [`Self::put_image`]
+    /// puts the image itself.
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn put_export(&self, of: Digest, file: &File, name: &str, want: Digest) -> Result<Put, StoreError> {
+        self.put_file(Key::export(of, want, name)?, file, name, want).await
+    }
+
+    async fn put_file(&self, key: Key, file: &File, name: &str, want: Digest) -> Result<Put, StoreError> {
         let unreadable = |source| StoreError::Unreadable { source };
         if let Some(folder) = &self.folder {
             folder.sweep().map_err(|error| self.unusable("remove what killed runs left of", "images", &error))?;
