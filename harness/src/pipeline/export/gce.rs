@@ -116,7 +116,6 @@ pub(super) fn prove(source: &mut Disk<'_>, file: &File, want: u64, cancel: &Atom
     if entries.next().transpose()?.is_some() {
         return Err(Flaw::metadata(format!("its archive holds more than {MEMBER}")));
     }
-    drop(entries);
     // What follows the archive, and the checksum that the gzip stream ends with.
     let mut stream = archive.into_inner();
     io::copy(&mut stream.by_ref(), &mut io::sink())?;

@@ -241,7 +241,8 @@ impl Content for Vmdk<'_> {
             match self.entry(at)? {
                 0 => part.fill(0),
                 entry => {
-                    part.copy_from_slice(&self.inflate(entry, at / grain * self.header.grain)?[inside..][..length])
+                    let sector = at / grain * self.header.grain;
+                    part.copy_from_slice(&self.inflate(entry, sector)?[inside..][..length]);
                 }
             }
             at += length as u64;
