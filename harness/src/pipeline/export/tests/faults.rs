@@ -51,9 +51,8 @@ fn tampering(place: &Place, then: &str) -> PathBuf {
 
 async fn tampered(place: &Place, target: Target, then: &str) -> String {
     let program = tampering(place, then);
-    let error = match export_by(&program, &place.request(&[Target::Raw, target]), &|_| ()).await {
-        Err(error) => error,
-        Ok(_) => panic!("{target}: nobody noticed {then}"),
+    let Err(error) = export_by(&program, &place.request(&[Target::Raw, target]), &|_| ()).await else {
+        panic!("{target}: nobody noticed {then}")
     };
     assert!(place.left().is_empty(), "{:?}", place.left());
     std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source())
