@@ -1,7 +1,7 @@
 //! `kverify attest` and `kverify verify-attestation`: signing what a run found out, and checking what was signed.
 
 use std::{
-    fs,
+    fs::{self, File},
     path::{Path, PathBuf},
     sync::atomic::AtomicBool,
 };
@@ -37,9 +37,9 @@ pub(crate) struct Args {
 /// Options of `kverify verify-attestation`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct CheckArgs {
-    /// The image.
+    /// The image, or a file that was exported from one.
     image: PathBuf,
-    /// The attestation: a signed test result or a verification summary.
+    /// The attestation: a signed test result, a verification summary, or the signed record of an export.
     #[arg(long, value_name = "FILE")]
     attestation: PathBuf,
     /// A public key that is trusted: a `.pub` file.
@@ -89,9 +89,16 @@ fn exported(folder: &Path, key: &SigningKey) -> anyhow::Result<Said> {
 pub(crate) fn checked(args: &CheckArgs) -> anyhow::Result<Said> {
     let trusted = trusted(&args.key, args.policy.as_deref())?;
     let text = fs::read(&args.attestation).with_context(|| args.attestation.display().to_string())?;
-    let image = Image::open(&args.image)?;
-    let digest = image.digest(|_| (), &AtomicBool::new(false))?;
-    Ok(match judge(&text, &trusted, digest, args.channel.as_deref()) {
+    let channel = args.channel.as_deref();
+    let judged = if Envelope::parse(&text).is_ok_and(|envelope| envelope.is(PayloadType::Export)) {
+        // A file of any format; only its bytes count.
+        let file = File::open(&args.image).and_then(|mut file| Digest::of_file(&mut file));
+        judge_export(&text, &trusted, file.with_context(|| args.image.display().to_string())?, channel)
+    } else {
+        let digest = Image::open(&args.image)?.digest(|_| (), &AtomicBool::new(false))?;
+        judge(&text, &trusted, digest, channel)
+    };
+    Ok(match judged {
         Ok(said) => Said::well(format!("{}: {said}\n", args.image.display())),
         Err(why) => Said { text: format!("{}: not attested: {why:#}\n", args.image.display()), code: 1 },
     })
@@ -118,6 +125,22 @@ fn judge(text: &[u8], trusted: &[PublicKey], digest: Digest, channel: Option<&st
     }
     let verdict = if warned_tests.is_empty() { Conclusion::Verified } else { Conclusion::VerifiedInPart };
     Ok(format!("{verdict}, {} passed, {} left out ({by})", passed_tests.len(), warned_tests.len()))
+}
+
+/// What the believable record of an export says of the file with this digest.
+fn judge_export(text: &[u8], trusted: &[PublicKey], digest: Digest, channel: Option<&str>) -> anyhow::Result<String> {
+    let SignedExport { exported, signed_by } = SignedExport::open(&Envelope::parse(text)?, trusted)?;
+    if let Some(channel) = channel {
+        bail!(
+            "it is the record of an export, which is for no channel; the summary of a promotion to {channel} is wanted"
+        );
+    }
+    let Some(file) = exported.files.iter().find(|file| file.sha256 == digest) else {
+        let there: Vec<_> = exported.files.iter().map(|file| format!("{} {}", file.file, file.sha256)).collect();
+        bail!("it names other files: {}; this is {digest}", there.join(", "));
+    };
+    let bytes = file.proof.equal_bytes;
+    Ok(format!("{} of {}, {bytes} bytes equal ({signed_by})", file.format, exported.digest))
 }
 
 /// The keys of `.pub` files and of a policy.

@@ -109,6 +109,12 @@ impl Envelope {
         serde_json::from_slice(text).map_err(|error| EnvelopeError::Malformed(error.to_string()))
     }
 
+    /// Whether it says that it holds this kind, which nobody has to believe yet.
+    #[must_use]
+    pub fn is(&self, kind: PayloadType) -> bool {
+        self.payload_type == kind.name()
+    }
+
     /// The payload, believed by nobody yet.
     ///
     /// # Errors
@@ -126,7 +132,7 @@ impl Envelope {
         kind: PayloadType,
         trusted: &'a [PublicKey],
     ) -> Result<(Vec<u8>, &'a PublicKey), EnvelopeError> {
-        if self.payload_type != kind.name() {
+        if !self.is(kind) {
             return Err(EnvelopeError::OtherType { got: self.payload_type.clone(), want: kind.name() });
         }
         let payload = self.payload()?;

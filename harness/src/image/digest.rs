@@ -2,7 +2,8 @@
 
 use std::{
     fmt::{self, Write as _},
-    io,
+    fs::File,
+    io::{self, Read as _},
     os::unix::fs::FileExt,
     str::FromStr,
     sync::atomic::{AtomicBool, Ordering},
@@ -86,6 +87,23 @@ impl Digest {
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
+    }
+
+    /// The digest of all of a file, whatever it holds, from where it is read next.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn of_file(file: &mut File) -> io::Result<Self> {
+        let mut hash = Sha256::new();
+        let mut buffer = vec![0; STEP];
+        loop {
+            match file.read(&mut buffer) {
+                Ok(0) => return Ok(Self::finished(hash)),
+                Ok(read) => hash.update(&buffer[..read]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// The 64 digits alone, as `sha256sum` prints them.

@@ -133,6 +133,16 @@ fn a_format_that_the_policy_names_is_exported_signed_stored_and_fetched() {
     let said = row.says("attest made --key gate", 0);
     assert!(said.stdout.contains("export.dsse.json: golden.raw exported as ova, vhdx, signed by SHA256:"), "{said}");
     row.says("attest of-other --key gate", 0);
+    let check = "verify-attestation made/golden.vhdx --key gate.pub --attestation";
+    let said = row.says(&format!("{check} made/export.dsse.json"), 0);
+    assert!(said.stdout.starts_with("made/golden.vhdx: vhdx of sha256:"), "{said}");
+    let said = row.says(&format!("{check} of-other/export.dsse.json"), 1);
+    assert!(
+        said.stdout.starts_with("made/golden.vhdx: not attested: it names other files: other.ova sha256:"),
+        "{said}"
+    );
+    let said = row.says(&format!("{check} made/export.dsse.json --channel stable"), 1);
+    assert!(said.stdout.contains("which is for no channel"), "{said}");
     let said = row.says(&format!("{store} --export of-other"), 2);
     assert!(said.reason().contains("export of-other: it was made of sha256:"), "{said}");
 
