@@ -12,13 +12,14 @@ use crate::{
     run::{Progress, Request, RunError, verify},
 };
 
-/// Hardware that an image has to be well on: CPUs, memory in MiB, days that its clock is ahead.
+/// Hardware that an image has to be well on: CPUs, memory in MiB, days that its clock is ahead. None is behind: an image of
+/// today would have been made in its future, which `boot.clock-plausible` rightly tells.
 const HARDWARE: [(u32, u64, i64); 10] = [
     (1, 2048, 0),
     (4, 4096, 0),
     (2, 1536, 1),
     (3, 3072, 400),
-    (2, 2048, -1),
+    (2, 2048, 7),
     (1, 1536, 30),
     (4, 2048, 3650),
     (2, 6144, 0),
