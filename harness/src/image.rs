@@ -12,6 +12,7 @@ mod disk;
 mod flatten;
 mod foreign;
 mod layout;
+pub(crate) mod little_endian;
 mod overlay;
 mod qcow2;
 mod raw;

@@ -6,7 +6,10 @@
 use std::io;
 
 use super::volume::Volume;
-use crate::image::escaped;
+use crate::image::{
+    escaped,
+    little_endian::{u16_at, u32_at},
+};
 
 /// The most files, folders within folders, and bytes of folders that are read.
 const MAX_FILES: usize = 2048;
@@ -311,12 +314,4 @@ fn harmless(name: &str) -> String {
 
 fn checksum(entry: &[u8; 32]) -> u8 {
     entry[..11].iter().fold(0_u8, |sum, byte| sum.rotate_right(1).wrapping_add(*byte))
-}
-
-fn u16_at(bytes: &[u8], at: usize) -> u16 {
-    bytes.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |field| u16::from_le_bytes(*field))
-}
-
-fn u32_at(bytes: &[u8], at: usize) -> u32 {
-    bytes.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |field| u32::from_le_bytes(*field))
 }

@@ -7,7 +7,10 @@ use std::io;
 use kverify_checks::image::Partition;
 
 use super::{super::Disk, readable};
-use crate::image::escaped;
+use crate::image::{
+    escaped,
+    little_endian::{u32_at, u64_at},
+};
 
 /// Type of an EFI system partition.
 pub(super) const ESP: &str = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B";
@@ -211,12 +214,4 @@ fn guid(bytes: &[u8]) -> String {
     let long = bytes[8..16].iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
     let (fourth, fifth) = (long >> 48, long & 0xffff_ffff_ffff);
     format!("{:08X}-{:04X}-{:04X}-{fourth:04X}-{fifth:012X}", u32_at(bytes, 0), short(4), short(6))
-}
-
-fn u32_at(bytes: &[u8], at: usize) -> u32 {
-    bytes.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |field| u32::from_le_bytes(*field))
-}
-
-fn u64_at(bytes: &[u8], at: usize) -> u64 {
-    bytes.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |field| u64::from_le_bytes(*field))
 }

@@ -6,7 +6,11 @@
 use std::{fs::File, io, os::unix::fs::FileExt};
 
 use super::{compare::Content, crc32c::crc32c, flaw};
-use crate::image::Run;
+use crate::image::{
+    Run,
+    little_endian::{u32_at, u64_at, u128_at},
+    run_of_file,
+};
 
 const MIB: u64 = 1 << 20;
 /// Both headers, and both copies of the table of regions.
@@ -121,7 +125,7 @@ impl Content for Vhdx<'_> {
         let Some(start) = self.block(at / self.block)? else { return Ok(Run { bytes: left, hole: true }) };
         let place = start + at % self.block;
         // What was never written of a block is a hole of the file.
-        crate::image::run_of_file(self.file, place, place + left)
+        run_of_file(self.file, place, place + left)
     }
 
     fn read_at(&mut self, mut at: u64, mut buffer: &mut [u8]) -> io::Result<()> {
@@ -214,16 +218,4 @@ impl Metadata {
     fn u64(&self, item: u128, at: usize) -> io::Result<u64> {
         Ok(u64_at(self.item(item, at, 8)?, 0))
     }
-}
-
-fn u32_at(bytes: &[u8], at: usize) -> u32 {
-    bytes.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |field| u32::from_le_bytes(*field))
-}
-
-fn u64_at(bytes: &[u8], at: usize) -> u64 {
-    bytes.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |field| u64::from_le_bytes(*field))
-}
-
-fn u128_at(bytes: &[u8], at: usize) -> u128 {
-    bytes.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |field| u128::from_le_bytes(*field))
 }

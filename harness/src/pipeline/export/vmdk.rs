@@ -8,7 +8,10 @@ use std::{fs::File, io, os::unix::fs::FileExt};
 use flate2::{Decompress, FlushDecompress};
 
 use super::{compare::Content, flaw};
-use crate::image::Run;
+use crate::image::{
+    Run,
+    little_endian::{u32_at, u64_at},
+};
 
 const SECTOR: u64 = 512;
 /// The place of the grain directory in the header of a file whose footer has it.
@@ -250,12 +253,4 @@ impl Content for Vmdk<'_> {
         }
         Ok(())
     }
-}
-
-fn u32_at(bytes: &[u8], at: usize) -> u32 {
-    bytes.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |field| u32::from_le_bytes(*field))
-}
-
-fn u64_at(bytes: &[u8], at: usize) -> u64 {
-    bytes.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |field| u64::from_le_bytes(*field))
 }
