@@ -3,7 +3,7 @@
 use std::{
     fmt::{self, Write as _},
     fs::File,
-    io::{self, Read as _},
+    io,
     os::unix::fs::FileExt,
     str::FromStr,
     sync::atomic::{AtomicBool, Ordering},
@@ -89,17 +89,21 @@ impl Digest {
         Self(Sha256::digest(bytes).into())
     }
 
-    /// The digest of all of a file, whatever it holds, from where it is read next.
+    /// The digest of all of a file, whatever it holds.
     ///
     /// # Errors
     /// What the system says.
-    pub fn of_file(file: &mut File) -> io::Result<Self> {
+    pub fn of_file(file: &File) -> io::Result<Self> {
         let mut hash = Sha256::new();
         let mut buffer = vec![0; STEP];
+        let mut at = 0;
         loop {
-            match file.read(&mut buffer) {
+            match file.read_at(&mut buffer, at) {
                 Ok(0) => return Ok(Self::finished(hash)),
-                Ok(read) => hash.update(&buffer[..read]),
+                Ok(read) => {
+                    hash.update(&buffer[..read]);
+                    at += read as u64;
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }

@@ -136,7 +136,6 @@ fn pass_file(file: &File, mut passage: Passage) -> io::Result<Passed> {
 
 /// The digest of a file's content, read beside whatever else happens.
 pub(super) async fn digest_of(file: File) -> Result<Digest, StoreError> {
-    let passed = spawn_blocking(move || pass_file(&file, Passage::new(None))).await;
-    let passed = passed.map_err(io::Error::other).flatten();
-    passed.map(|passed| passed.digest).map_err(|source| StoreError::Unreadable { source })
+    let digest = spawn_blocking(move || Digest::of_file(&file)).await;
+    digest.map_err(io::Error::other).flatten().map_err(|source| StoreError::Unreadable { source })
 }

@@ -49,8 +49,8 @@ impl Store {
         self.put_file(Key::image(want, name)?, file, name, want).await
     }
 
-    /// Puts a file that was made of the image `of` into the store as `images/<of>/exports/<digest>/<name>`, as [`Self::put_image`]
-    /// puts the image itself.
+    /// Puts a file that was made of the image `of` into the store as `images/<of>/exports/<digest>/<name>`, as
+    /// [`Self::put_image`] puts the image itself.
     ///
     /// # Errors
     /// The same.
