@@ -14,11 +14,11 @@ use super::{
     ProveRequest,
     boots::shared,
     proof::{Came, Proof, Tried},
+    trial::flat,
 };
 use crate::{
     book,
-    image::{Image, flatten},
-    machine::Off,
+    image::Image,
     rescue::{How, Offline},
     run::{
         Filter, Progress, RunError,
@@ -130,20 +130,13 @@ impl Disk<'_> {
         } else {
             offline.give_up().await.map_err(words)?
         };
-        let image = Arc::new(self.flat(off).await?);
+        let image = Arc::new(flat(off, scratch, faults).await?);
         answers.extend(of_file(&image).await?);
         if !twin.is_empty() {
             let twins = Twins { image: &image, spec, scratch, progress: &|_| () };
             answers.extend(twins.answers(&self.plan().without(|check| !of_twins(check))).await?);
         }
         Ok(judged_of(answers, &self.resolved, &plan))
-    }
-
-    /// The disk as one file, as it is when a machine is off.
-    async fn flat(&self, off: Off) -> Result<Image, String> {
-        let disk = off.disk().ok_or("its disk has no layers")?;
-        let flat = flatten(&disk, "the faulty image", &self.request.scratch, 0).await.map_err(words)?;
-        Image::open(flat.fd_path()).map_err(|error| format!("the faulty image cannot be opened: {error}"))
     }
 }
 

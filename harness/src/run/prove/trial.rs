@@ -2,6 +2,7 @@
 
 use std::{
     os::unix::fs::FileExt,
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -146,19 +147,19 @@ async fn booted(ground: &Ground, faults: &[Fault]) -> Result<Vec<Outcome>, Strin
 /// What the image file shows once the machine is off.
 async fn file(ground: &Ground, faults: &[Fault]) -> Result<Vec<Outcome>, String> {
     let off = done(ground, faults).await?.switched_off().await.map_err(words)?;
-    let image = flat(ground, off, faults).await?;
+    let image = flat(off, &ground.scratch, faults).await?;
     let answers = spawn_blocking(move || observed::image(&image)).await.map_err(|error| error.to_string())?;
     Ok(judged_of(answers, &ground.resolved, &ground.plan_for_file()))
 }
 
-/// The disk of a machine as one file, with the damage done to it.
-async fn flat(ground: &Ground, off: Off, faults: &[Fault]) -> Result<Image, String> {
+/// The disk of a machine that is off as one file, with the damage of these faults done to it.
+pub(super) async fn flat(off: Off, scratch: &Path, faults: &[Fault]) -> Result<Image, String> {
     let disk = off.disk().ok_or("its disk has no layers")?;
-    let flat = flatten(&disk, "the faulty image", &ground.scratch, 0).await.map_err(|error| error.to_string())?;
+    let flat = flatten(&disk, "the faulty image", scratch, 0).await.map_err(|error| error.to_string())?;
     for damage in faults.iter().flat_map(|fault| &fault.damage) {
         let bytes = damage.bytes().map_err(|error| error.to_string())?;
         let written = flat.file().write_all_at(&bytes, damage.at);
         written.map_err(|error| format!("the image cannot be damaged at byte {}: {error}", damage.at))?;
     }
-    Image::open(flat.fd_path()).map_err(|error| format!("the damaged image cannot be opened: {error}"))
+    Image::open(flat.fd_path()).map_err(|error| format!("the faulty image cannot be opened: {error}"))
 }
