@@ -15,6 +15,7 @@ mod lead;
 mod live;
 mod machine_args;
 mod pcap;
+mod pipeline;
 mod promote;
 mod prove;
 mod record;
@@ -32,6 +33,7 @@ mod whole;
 use std::{
     ffi::OsString,
     io::{self, Write},
+    pin::Pin,
 };
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -75,6 +77,8 @@ enum Command {
     Seal(Box<seal::Args>),
     /// Write an image in the formats that clouds and hypervisors take, each read back and held against the image.
     Export(export::Args),
+    /// Do what is left to do of a pipeline: from answers to an image that a channel points to.
+    Pipeline(pipeline::Args),
     /// List every check with what it demands.
     Checks(checks::Args),
     /// List every scenario with what it cost where it was measured.
@@ -132,11 +136,21 @@ pub async fn run(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<u8>
             return Ok(if error.use_stderr() { 2 } else { 0 });
         }
     };
+    obey(cli).await
+}
+
+/// Runs a command; boxed, since a pipeline runs others.
+fn obey(cli: Cli) -> Pin<Box<dyn Future<Output = anyhow::Result<u8>>>> {
+    Box::pin(obeyed(cli))
+}
+
+async fn obeyed(cli: Cli) -> anyhow::Result<u8> {
     let shown = live::Shown { quiet: cli.quiet, verbose: cli.verbose, color: cli.color };
     match cli.command {
         Command::Verify(args) => verify::run(&args, shown).await,
         Command::Build(args) => build::run(&args, shown).await,
         Command::Seal(args) => seal::run(&args, shown).await,
+        Command::Pipeline(args) => pipeline::run(&args, shown).await,
         Command::Export(args) => Ok(tell(&export::said(&args, shown).await?)),
         Command::Record(args) => record::run(&args, shown).await,
         Command::Replay(args) => replay::run(&args, shown),

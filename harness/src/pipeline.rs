@@ -3,6 +3,8 @@
 mod build;
 mod export;
 mod fetch;
+pub mod golden;
+pub mod journal;
 mod named;
 pub mod promotion;
 pub mod rotation;

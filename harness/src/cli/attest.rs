@@ -31,7 +31,7 @@ pub(crate) struct Args {
     folder: PathBuf,
     /// The private key [default: the text in `KVERIFY_KEY`].
     #[arg(long, value_name = "FILE")]
-    key: Option<PathBuf>,
+    pub(crate) key: Option<PathBuf>,
 }
 
 /// Options of `kverify verify-attestation`.

@@ -78,11 +78,18 @@ impl From<FormatArg> for Target {
     }
 }
 
+impl Args {
+    /// The formats.
+    pub(crate) fn targets(&self) -> Vec<Target> {
+        self.format.iter().map(|format| Target::from(*format)).collect()
+    }
+}
+
 /// Exports, and says what was proven.
 pub(crate) async fn said(args: &Args, shown: Shown) -> anyhow::Result<Said> {
     let request = ExportRequest {
         image: args.image.clone(),
-        targets: args.format.iter().map(|format| Target::from(*format)).collect(),
+        targets: args.targets(),
         folder: args.out_dir.clone(),
         compression: match args.compress {
             CompressArg::Zlib => Compression::Zlib,

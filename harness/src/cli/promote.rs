@@ -62,6 +62,14 @@ struct Signed {
     why: String,
 }
 
+impl Args {
+    /// What the decision needs: the channel, its policy, and the key that signs.
+    pub(crate) fn read(&self) -> anyhow::Result<(&str, Policy, SigningKey)> {
+        let (policy, key) = self.order.read()?;
+        Ok((&self.order.channel, policy, key))
+    }
+}
+
 impl OrderArgs {
     fn read(&self) -> anyhow::Result<(Policy, SigningKey)> {
         Ok((read_policy(&self.policy)?, SigningKey::find(self.signed.key.as_deref())?))

@@ -7,8 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context as _, bail};
-use jiff::tz::TimeZone;
+use anyhow::{Context as _, anyhow};
 
 use super::{
     attest::{ATTESTATION, SIGNED_EXPORT},
@@ -17,14 +16,12 @@ use super::{
 use crate::{
     gate::Envelope,
     pipeline::{
+        golden::{Parts, TEMPLATE, called},
         shelf::{Git, Papers, keep, keep_export},
         store::Store,
     },
     report::{REPORT, Report, SBOM},
 };
-
-/// How many digits of a commit stand in a name.
-const SHORT: usize = 8;
 
 /// Options of `kverify store`.
 #[derive(Debug, clap::Args)]
@@ -32,14 +29,15 @@ pub(crate) struct Args {
     /// The image that was verified.
     image: PathBuf,
     #[command(flatten)]
-    store: At,
+    pub(crate) store: At,
     /// The folder of a signed report about it; more than one may be given.
     #[arg(long, value_name = "DIR", required = true)]
     report: Vec<PathBuf>,
     /// The folder of a signed export of it, whose files are put beside it; more than one may be given.
     #[arg(long, value_name = "DIR")]
     export: Vec<PathBuf>,
-    /// Its name [default: golden-<expectation>-v<date>-<commit of the working folder>].
+    /// Its name [default: golden-<expectation>-v<date>-<commit of the working folder>, and -dirty
+    /// where that has changes].
     #[arg(long)]
     name: Option<String>,
 }
@@ -55,6 +53,11 @@ pub(crate) struct At {
 impl At {
     pub(crate) fn open(&self) -> anyhow::Result<Store> {
         Ok(Store::open(&self.location)?)
+    }
+
+    /// Whether it can be asked without making it first: a folder has to be there.
+    pub(crate) fn is_there(&self) -> bool {
+        self.location.contains("://") || Path::new(&self.location).exists()
     }
 }
 
@@ -101,11 +104,7 @@ fn papers(folder: &Path) -> anyhow::Result<Papers> {
 }
 
 fn default_name(papers: &Papers, git: Option<&Git>) -> anyhow::Result<String> {
-    let Some(git) = git else {
-        bail!("no name: this folder is in no git tree, whose commit would be part of it; give one with --name")
-    };
     let report: Report = serde_json::from_slice(&papers.report)?;
-    let day = report.started.to_zoned(TimeZone::UTC).strftime("%Y%m%d").to_string();
-    let sha: String = git.commit.chars().take(SHORT).collect();
-    Ok(format!("golden-{}-v{day}-{sha}", report.expectation.name))
+    let parts = Parts { expect: &report.expectation.name, at: report.started, git };
+    called(TEMPLATE, &parts).map_err(|why| anyhow!("{why}, with --name"))
 }

@@ -117,6 +117,12 @@ fn yes() -> bool {
 }
 
 impl Policy {
+    /// The formats that it demands of an image.
+    #[must_use]
+    pub fn formats(&self) -> &[Target] {
+        &self.formats
+    }
+
     /// Reads a policy; `name` is that of its file.
     ///
     /// # Errors

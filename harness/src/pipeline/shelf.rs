@@ -116,7 +116,17 @@ pub struct Papers {
     pub sbom: Option<Vec<u8>>,
 }
 
+/// How many digits of a commit stand in a name.
+const SHORT: usize = 8;
+
 impl Git {
+    /// The commit as it stands in a name; a tree with changes that are in no commit says so.
+    #[must_use]
+    pub fn short(&self) -> String {
+        let sha: String = self.commit.chars().take(SHORT).collect();
+        if self.changed { sha + "-dirty" } else { sha }
+    }
+
     /// The commit of the tree that `folder` is in; nothing where it is in none, or git is not there.
     #[must_use]
     pub fn of(folder: &Path) -> Option<Self> {

@@ -16,6 +16,7 @@ mod interrupts;
 mod leads;
 mod left;
 mod logins;
+mod pipelines;
 mod place;
 mod promotes;
 mod running;
