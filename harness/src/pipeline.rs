@@ -12,7 +12,7 @@ mod seal;
 pub mod shelf;
 pub mod store;
 
-pub use build::{BuildError, BuildRequest, Done, build};
+pub use build::{BuildError, BuildRequest, CommandRequest, Done, build, build_by};
 pub use export::{Compression, ConvertError, Export, ExportError, ExportRequest, Flaw, RECORD, SUMS, export};
 pub use fetch::{FetchError, Wanted, fetch};
 pub use seal::{Scrub, SealError, SealRequest, Sealed, Snapshots, seal};

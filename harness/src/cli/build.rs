@@ -1,6 +1,6 @@
 //! `kverify build ANSWERS`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use clap::ValueEnum;
@@ -11,7 +11,7 @@ use super::{
     machine_args::MachineArgs,
     verify::interrupted,
 };
-use crate::pipeline::{BuildRequest, Done, build};
+use crate::pipeline::{BuildRequest, CommandRequest, Done, build, build_by};
 
 const GIB: u64 = 1 << 30;
 
@@ -19,10 +19,15 @@ const GIB: u64 = 1 << 30;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The answers to the installer's questions: KEY=value lines.
-    answers: PathBuf,
+    #[arg(required_unless_present = "command")]
+    answers: Option<PathBuf>,
     /// The installer medium.
-    #[arg(long, value_name = "ISO")]
-    installer: PathBuf,
+    #[arg(long, value_name = "ISO", required_unless_present = "command")]
+    installer: Option<PathBuf>,
+    /// Build by a command of your own instead, as `packer build …`, which leaves the image at `$KVERIFY_OUT`; it has
+    /// `$KVERIFY_DEADLINE` seconds, and is ended with all that it started.
+    #[arg(long, value_name = "COMMAND", conflicts_with_all = ["answers", "done_pattern"])]
+    command: Option<String>,
     /// Where the image goes; nothing may be there yet.
     #[arg(long, value_name = "IMAGE")]
     out: PathBuf,
@@ -35,7 +40,7 @@ pub(crate) struct Args {
     /// What the console must have said by then.
     #[arg(long, value_name = "REGEX")]
     done_pattern: Option<Regex>,
-    /// Where the serial console goes, whatever becomes of the build.
+    /// Where the serial console goes, or what the command says, whatever becomes of the build.
     #[arg(long, value_name = "FILE")]
     serial_log: Option<PathBuf>,
     #[command(flatten)]
@@ -48,30 +53,51 @@ enum DoneArg {
     Reboot,
 }
 
+impl Args {
+    fn installed(&self, answers: &Path, installer: &Path) -> BuildRequest {
+        BuildRequest {
+            answers: answers.to_owned(),
+            installer: installer.to_owned(),
+            out: self.out.clone(),
+            disk_bytes: self.disk * GIB,
+            spec: self.machine.spec(),
+            done: match self.done {
+                DoneArg::Poweroff => Done::Poweroff,
+                DoneArg::Reboot => Done::Reboot,
+            },
+            done_pattern: self.done_pattern.clone(),
+            serial_log: self.serial_log.clone(),
+        }
+    }
+
+    fn commanded(&self, command: &str) -> CommandRequest {
+        CommandRequest {
+            command: command.to_owned(),
+            out: self.out.clone(),
+            deadline: self.machine.spec().deadline,
+            log: self.serial_log.clone(),
+        }
+    }
+}
+
 /// Builds, and says where the image is.
 pub(crate) async fn run(args: &Args, shown: Shown) -> anyhow::Result<u8> {
-    let request = BuildRequest {
-        answers: args.answers.clone(),
-        installer: args.installer.clone(),
-        out: args.out.clone(),
-        disk_bytes: args.disk * GIB,
-        spec: args.machine.spec(),
-        done: match args.done {
-            DoneArg::Poweroff => Done::Poweroff,
-            DoneArg::Reboot => Done::Reboot,
-        },
-        done_pattern: args.done_pattern.clone(),
-        serial_log: args.serial_log.clone(),
-    };
     let live = Live::new(shown);
     let progress = |step| live.show(&step);
+    let built = async {
+        match (&args.command, &args.answers, &args.installer) {
+            (Some(command), ..) => build_by(&args.commanded(command), &progress).await,
+            (None, Some(answers), Some(installer)) => build(&args.installed(answers, installer), &progress).await,
+            _ => unreachable!("clap wants answers and installer, or a command"),
+        }
+    };
     let took = tokio::select! {
-        took = build(&request, &progress) => took?,
-        name = interrupted() => bail!("interrupted by {}; nothing is left at {}", name?, request.out.display()),
+        took = built => took?,
+        name = interrupted() => bail!("interrupted by {}; nothing is left at {}", name?, args.out.display()),
     };
     drop(live);
     if !shown.quiet {
-        super::print(&format!("built {} in {:.0} s\n", request.out.display(), took.as_secs_f64()));
+        super::print(&format!("built {} in {:.0} s\n", args.out.display(), took.as_secs_f64()));
     }
     Ok(0)
 }

@@ -89,7 +89,8 @@ impl Live {
         let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
         match step {
             Progress::Started { accel, why } => self.say(&format!("booting on {accel} ({why})")),
-            Progress::Booting { age, line } => self.booting(&mut tally, *age, &plain::line(line, 200)),
+            Progress::Booting { age, line } => self.waiting(&mut tally, "booting", *age, &plain::line(line, 200)),
+            Progress::Building { age, line } => self.waiting(&mut tally, "building", *age, &plain::line(line, 200)),
             Progress::LoggedIn { age } => self.say(&format!("logged in after {:.1} s", age.as_secs_f64())),
             Progress::Settled { age } => self.say(&format!("settled after {:.1} s", age.as_secs_f64())),
             Progress::Asking { done: 0, of, what } => self.say(&format!("asking {of} {what} questions")),
@@ -126,8 +127,8 @@ impl Live {
         }
     }
 
-    fn booting(&self, tally: &mut Tally, age: Duration, line: &str) {
-        let text = format!("booting {:>3} s  {line}", age.as_secs());
+    fn waiting(&self, tally: &mut Tally, what: &str, age: Duration, line: &str) {
+        let text = format!("{what} {:>3} s  {line}", age.as_secs());
         if self.bar.is_some() {
             self.live(&text);
         } else if age.as_secs() / MENTION > tally.mentioned {

@@ -2,6 +2,8 @@
 //!
 //! The disk has no name until it is proven to hold an installed system, so a failed build leaves nothing at its place.
 
+mod command;
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -11,6 +13,8 @@ use std::{
 use kverify_checks::{boot::BootEnd, image::Layout};
 use regex::Regex;
 
+pub(super) use self::command::ROOM;
+pub use self::command::{CommandRequest, build_by};
 use super::named::{folder_of, free, name};
 use crate::{
     image::{Image, ImageError, Overlay, Seed, SeedError, UnnamedError},
@@ -86,6 +90,14 @@ pub enum BuildError {
         /// What happened.
         why: String,
         /// The end of the console.
+        tail: String,
+    },
+    /// The command did not do what it has to.
+    #[error("the command that builds failed: {why}; its last lines:\n{tail}")]
+    Command {
+        /// What happened.
+        why: String,
+        /// The end of what it said.
         tail: String,
     },
     /// The disk does not hold an installed system.

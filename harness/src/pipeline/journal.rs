@@ -16,6 +16,7 @@ use std::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::build::ROOM;
 use crate::image::Digest;
 
 /// The folder of a journal within the folder of a pipeline's files.
@@ -124,7 +125,14 @@ impl Journal {
         let path = folder.join(LOCK);
         let lock = File::options().create(true).append(true).open(&path).map_err(wrong(&path))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { lock: Some(lock), ..Self::look(work) }),
+            Ok(()) => {
+                // Of commands that were killed with the kverify that had started them.
+                let inside = fs::read_dir(work).map_err(wrong(work))?.flatten();
+                for room in inside.filter(|entry| entry.file_name().as_encoded_bytes().starts_with(ROOM.as_bytes())) {
+                    fs::remove_dir_all(room.path()).map_err(wrong(&room.path()))?;
+                }
+                Ok(Self { lock: Some(lock), ..Self::look(work) })
+            }
             Err(TryLockError::WouldBlock) => Err(JournalError::Busy(work.to_owned())),
             Err(TryLockError::Error(why)) => Err(JournalError::File { path, why }),
         }
@@ -344,7 +352,9 @@ mod tests {
         let first = Journal::begin(&work).unwrap();
         assert!(matches!(Journal::begin(&work), Err(JournalError::Busy(_))));
         drop(first);
+        fs::create_dir(work.join(".kverify-build-1")).unwrap();
         Journal::begin(&work).unwrap();
+        assert!(!work.join(".kverify-build-1").exists());
         let theirs = folder.path().join("theirs");
         fs::create_dir(&theirs).unwrap();
         fs::write(theirs.join("thesis"), "").unwrap();

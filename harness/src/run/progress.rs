@@ -14,6 +14,13 @@ pub enum Progress {
         /// Why that one.
         why: String,
     },
+    /// A command still builds; told about once a second.
+    Building {
+        /// Time since it was started.
+        age: Duration,
+        /// The last line that it said.
+        line: String,
+    },
     /// It still boots; told about once a second.
     Booting {
         /// Time since QEMU was started.

@@ -1,8 +1,40 @@
 //! `kverify build` up to the machine that installs; whole installations are made by `ci/golden`.
 
+use std::{
+    fs,
+    path::Path,
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
 use rustix::process::Signal;
 
 use crate::place::Place;
+
+/// However kverify ends, a command that builds ends with it, and with all that it started.
+#[test]
+fn no_command_builds_on_without_kverify() {
+    for signal in [Signal::KILL, Signal::TERM] {
+        let place = Place::new();
+        place.file("make", "sleep 4242 & echo $! > pid.new; mv pid.new pid; wait\n");
+        let running = place.kverify("build --out golden.qcow2 --command").arg(". ./make").start();
+        let begun = Instant::now();
+        let waited = |what: &str| {
+            assert!(begun.elapsed() < Duration::from_mins(1), "{what}");
+            sleep(Duration::from_millis(20));
+        };
+        while !place.path("pid").exists() {
+            waited("it never began");
+        }
+        running.kill(signal);
+        running.said();
+        let process = Path::new("/proc").join(fs::read_to_string(place.path("pid")).unwrap().trim()).join("exe");
+        while fs::read_link(&process).is_ok() {
+            waited("it builds on");
+        }
+        assert!(!place.path("golden.qcow2").exists());
+    }
+}
 
 /// Where no guest runs on KVM, two QEMUs follow each other on the same disk, which lets in one at a time.
 #[test]

@@ -113,13 +113,16 @@ fn what_would_stop_it_at_the_end_stops_it_before_it_begins() {
     );
     told("--set export.format=vmdk", "promote: policy policy.toml demands vhd; name it under [export] format");
     told("--from build", "it has no step build");
-    told("--set store.store=s3://", "store: store s3://: write a bucket's name and a prefix, no more; credentials come from the environment");
+    told(
+        "--set store.store=s3://",
+        "store: store s3://: write a bucket's name and a prefix, no more; credentials come from the environment",
+    );
     row.0.kverify("keygen --out other").said().exits(0);
     let said = row.call("--set key=other").said();
     assert!(said.reason().contains("promote: policy policy.toml does not trust the key SHA256:"), "{said}");
     fs::remove_file(row.0.path("gate")).unwrap();
     let said = row.call("").said();
-    assert!(said.reason().starts_with("pipeline row.toml: prove: "), "{said}");
+    assert!(said.reason().starts_with("pipeline row.toml: verify: gate: no such file"), "{said}");
     assert!(!row.0.path("work").exists());
 }
 
@@ -192,6 +195,26 @@ fn from_an_image_to_a_channel_and_nothing_is_done_twice() {
     said.shows("store    to do (0 s): the store does not have it");
     let said = row.call("").said();
     assert!(said.exits(0).stdout.contains("stable 1: tiny-2"), "{said}");
+}
+
+#[test]
+fn a_command_of_the_user_s_own_builds_what_is_verified() {
+    let row = Row::new();
+    let whole = fs::read_to_string(row.0.path("row.toml")).unwrap();
+    let built =
+        "[build]\ncommand = \"echo taking $(cat what); cp golden.raw $KVERIFY_OUT\"\nreads = [\"what\"]\n[verify]";
+    row.0.file("row.toml", whole.replace("image = \"golden.raw\"\n", "").replace("[verify]", built));
+    let said = row.call("--until build").said();
+    assert!(said.reason().ends_with("build: what: no such file"), "{said}");
+    row.0.file("what", "it");
+    let said = row.verified("");
+    assert!(said.exits(0).stdout.contains("verified  built.qcow2"), "{said}");
+    assert_eq!(fs::read_to_string(row.0.path("work/build.log")).unwrap(), "taking it\n");
+    row.0.file("what", "another");
+    let said = row.call("--dry-run").said();
+    assert!(said.stdout.lines().next().unwrap().ends_with("it was done with other inputs"), "{said}");
+    let said = row.call("--until build --set build.command=/bin/false").said();
+    assert!(said.stderr.contains("stopped at build\n  what was said while it was built: work/build.log"), "{said}");
 }
 
 #[test]

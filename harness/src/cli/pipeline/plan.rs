@@ -57,7 +57,7 @@ pub(super) fn plan(recipe: &Recipe, golden: &str) -> anyhow::Result<Plan> {
         (Some(image), _) => image.clone(),
         (None, true) => recipe.work.join("built.qcow2"),
         (None, false) => {
-            bail!("no image to begin with: a table [build] with `answers`, or `image = \"FILE\"` is wanted")
+            bail!("no image to begin with: a table [build], or `image = \"FILE\"` is wanted")
         }
     };
     let mut planner = Planner { recipe, report: None, plan: Plan { steps: Vec::new(), image } };
@@ -90,13 +90,19 @@ impl Planner<'_> {
     }
 
     fn build(&self) -> anyhow::Result<Step> {
-        let answers =
-            self.recipe.answers().context("[build]: `answers` names the file with the answers to the installer")?;
+        let words = match (self.recipe.answers(), self.recipe.text(StepName::Build, "command")) {
+            (Some(answers), None) => Line::of(&["build"]).read(answers),
+            (None, Some(_)) => Line::of(&["build"]),
+            _ => bail!(
+                "[build]: either `answers` with the answers to the installer or a `command` that builds is wanted"
+            ),
+        };
         let (image, log) = (self.plan.image.clone(), self.recipe.work.join("build.log"));
-        let line = self.line(StepName::Build, Line::of(&["build"]).read(answers))?;
+        let line = self.line(StepName::Build, words)?;
         Ok(Step {
+            reads: self.recipe.reads()?,
             lines: vec![line.text("--out").made(&image).text("--serial-log").made(&log)],
-            closer: Some(format!("what the installer said: {}", log.display())),
+            closer: Some(format!("what was said while it was built: {}", log.display())),
             made: vec![image, log],
             ..Step::of(StepName::Build)
         })
@@ -204,6 +210,9 @@ pub(super) fn ahead(steps: &[Step], begins: bool) -> anyhow::Result<Ahead> {
     let mut made: Vec<&Path> = Vec::new();
     let mut formats: Vec<Target> = Vec::new();
     for step in steps {
+        if let Some(missing) = step.reads.iter().find(|path| !path.exists()) {
+            bail!("{}: {}: no such file", step.name, missing.display());
+        }
         made.extend(step.made.iter().map(PathBuf::as_path));
         for line in &step.lines {
             let missing = line.reads().find(|path| !path.exists() && !made.iter().any(|made| path.starts_with(made)));

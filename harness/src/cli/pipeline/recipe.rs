@@ -25,6 +25,8 @@ const LARGEST: u64 = 1 << 20;
 const OWN: [&str; 3] = ["image", "name", "work"];
 /// The key of the answers to the installer, which are no option.
 const ANSWERS: &str = "answers";
+/// The key of the files that a command of the user's own reads.
+const READS: &str = "reads";
 /// The option that takes a name that is built in, or a file.
 const NAME_OR_FILE: &str = "expect";
 /// The option that takes a folder, or an address.
@@ -158,6 +160,15 @@ impl Recipe {
         self.path(StepName::Build, ANSWERS)
     }
 
+    /// The files that a command which builds says that it reads.
+    pub(super) fn reads(&self) -> anyhow::Result<Vec<PathBuf>> {
+        let Some(setting) = self.settings(StepName::Build).find(|setting| setting.key == READS) else {
+            return Ok(Vec::new());
+        };
+        let items = setting.items().context("build: reads")?;
+        Ok(items.iter().map(|path| joined(&setting.base, path)).collect())
+    }
+
     /// The options of a step's command, or of the `attest` behind it, that the file gives it.
     pub(super) fn options(&self, step: StepName, command: &Command) -> anyhow::Result<Vec<Word>> {
         let mut words = Vec::new();
@@ -185,7 +196,8 @@ impl Recipe {
                 .commands()
                 .into_iter()
                 .flat_map(|command| options(step, &command).map(|(option, _)| option.to_owned()).collect::<Vec<_>>());
-            options.chain((step == StepName::Build).then(|| ANSWERS.to_owned())).collect()
+            let more = if step == StepName::Build { [ANSWERS, READS].as_slice() } else { &[] };
+            options.chain(more.iter().map(|&key| key.to_owned())).collect()
         };
         for (step, settings) in &self.tables {
             let known = known(*step);
@@ -214,10 +226,7 @@ impl Setting {
             let set = self.value.as_bool().with_context(|| format!("true or false is wanted, not {}", self.value))?;
             return Ok(if set { vec![flag] } else { Vec::new() });
         }
-        let items = match &self.value {
-            Value::Array(items) => items.iter().map(scalar).collect::<anyhow::Result<Vec<_>>>()?,
-            one => vec![scalar(one)?],
-        };
+        let items = self.items()?;
         let value = if argument.get_value_parser().type_id() == TypeId::of::<PathBuf>() {
             let [path] = items.as_slice() else { bail!("one path is wanted, not {}", self.value) };
             Word::Read(joined(&self.base, path))
@@ -231,6 +240,16 @@ impl Setting {
         };
         // What is said on the way counts where it says something about what comes out.
         Ok(vec![flag, if UNCOUNTED.contains(&option) { Word::Uncounted(value.said().to_owned()) } else { value }])
+    }
+}
+
+impl Setting {
+    /// The value, or those of a list.
+    fn items(&self) -> anyhow::Result<Vec<String>> {
+        match &self.value {
+            Value::Array(items) => items.iter().map(scalar).collect(),
+            one => Ok(vec![scalar(one)?]),
+        }
     }
 }
 
@@ -341,6 +360,9 @@ mod tests {
         assert!(why("", &["seal.steps=a"]).starts_with("--set seal.steps=a: there is no table [seal]"));
         assert!(why("", &["seal"]).contains("KEY=VALUE or STEP.KEY=VALUE is wanted"));
         assert!(why("[verify", &[]).contains("TOML parse error at line 1"));
+        let built = recipe("[build]\ncommand = \"./make it\"\nreads = [\"a.hcl\", \"b\"]", &[]).unwrap();
+        assert_eq!(built.reads().unwrap(), [Path::new("/recipes/a.hcl"), Path::new("/recipes/b")]);
+        assert_eq!(said(&built, StepName::Build, "build"), "kverify --command './make it'");
         let wrong =
             |text: &str, step, word: &str| recipe(text, &[]).unwrap().options(step, &command(word)).unwrap_err();
         let flag = wrong("[seal]\nkeep-passwords = 3", StepName::Seal, "seal");

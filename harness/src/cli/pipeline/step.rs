@@ -37,6 +37,8 @@ pub(super) struct Step {
     pub(super) name: StepName,
     /// The command lines, done one after the other.
     pub(super) lines: Vec<Line>,
+    /// Files that count besides those of the lines.
+    pub(super) reads: Vec<PathBuf>,
     /// The files and folders that it leaves.
     pub(super) made: Vec<PathBuf>,
     /// The folder that has to be there before it begins.
@@ -50,7 +52,15 @@ pub(super) struct Step {
 impl Step {
     /// A step that does nothing yet.
     pub(super) fn of(name: StepName) -> Self {
-        Self { name, lines: Vec::new(), made: Vec::new(), folder: None, also: Vec::new(), closer: None }
+        Self {
+            name,
+            lines: Vec::new(),
+            reads: Vec::new(),
+            made: Vec::new(),
+            folder: None,
+            also: Vec::new(),
+            closer: None,
+        }
     }
 
     /// The digest of all that counts for what comes out.
@@ -59,6 +69,8 @@ impl Step {
         for line in &self.lines {
             line.count(&mut hash, journal).map_err(|(path, why)| JournalError::File { path, why })?;
         }
+        let reads = self.reads.iter().fold(Line::default(), Line::read);
+        reads.count(&mut hash, journal).map_err(|(path, why)| JournalError::File { path, why })?;
         self.also.iter().for_each(|also| hash.update(format!("{also}\n")));
         Ok(Digest::finished(hash))
     }
