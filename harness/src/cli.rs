@@ -14,6 +14,7 @@ mod keygen;
 mod lead;
 mod live;
 mod machine_args;
+mod manifest;
 mod pcap;
 mod pipeline;
 mod promote;
@@ -95,6 +96,8 @@ enum Command {
     Schema,
     /// Make a key pair that signs evidence and promotions.
     Keygen(keygen::Args),
+    /// Name the images of Packer's last run, or write into its manifest what was found of one.
+    Manifest(manifest::Args),
     /// Sign the report of a run.
     Attest(attest::Args),
     /// Check that an image is the one that an attestation speaks of, and that a trusted key has signed it.
@@ -162,6 +165,7 @@ async fn obeyed(cli: Cli) -> anyhow::Result<u8> {
         Command::Explain(args) => Ok(tell(&explain::said(&args, &book::built_in(), &shown.style(None))?)),
         Command::Doctor(args) => Ok(tell(&doctor::said(&args, &shown.style(None)).await)),
         Command::Keygen(args) => Ok(tell(&keygen::said(&args)?)),
+        Command::Manifest(args) => Ok(tell(&manifest::said(&args)?)),
         Command::Attest(args) => Ok(tell(&attest::said(&args)?)),
         Command::VerifyAttestation(args) => Ok(tell(&attest::checked(&args)?)),
         Command::Store(args) => Ok(tell(&ended(store::said(&args)).await?)),

@@ -10,6 +10,7 @@ use super::{
     live::{Live, Shown},
     machine_args::MachineArgs,
     verify::interrupted,
+    whole::write_json,
 };
 use crate::pipeline::{Scrub, SealRequest, Sealed, Snapshots, seal};
 
@@ -95,8 +96,7 @@ pub(crate) async fn run(args: &Args, shown: Shown) -> anyhow::Result<u8> {
     };
     drop(live);
     if let Some(path) = &args.json {
-        let record = serde_json::to_string_pretty(&sealed)?;
-        fs::write(path, record + "\n").with_context(|| path.display().to_string())?;
+        write_json(path, &sealed)?;
     }
     super::print(&said(&sealed, shown));
     Ok(0)
