@@ -1,6 +1,7 @@
 //! The report: one record of a run, and the views of it. Views compute nothing.
 
 mod folder;
+mod html;
 mod human;
 pub mod json;
 pub mod junit;

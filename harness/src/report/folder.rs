@@ -1,4 +1,4 @@
-//! The folder that a run leaves behind: report, JUnit, console, an evidence file per check, a screenshot.
+//! The folder that a run leaves behind: report (as JSON and as HTML), JUnit, console, an evidence file per check, a screenshot.
 //!
 //! It is written beside its place and then put there whole: what stands under its final name is complete and of one
 //! run. Only a folder that a run has left is ever replaced.
@@ -15,7 +15,7 @@ use std::{
 use kverify_checks::{Output, Source, Status};
 use serde_json::Value;
 
-use super::{Report, json, junit, plain};
+use super::{Report, html, json, junit, plain};
 use staging::Staging;
 
 /// The file by which a folder is known to be ours.
@@ -105,6 +105,7 @@ impl Folder {
 
     fn fill_and_place(&self, files: &Files<'_>) -> io::Result<()> {
         let staging = Staging::new(&self.path)?;
+        staging.write("report.html", html::page(files.report, files.screenshot).as_bytes())?;
         staging.write("junit.xml", junit::xml(files.report).as_bytes())?;
         let console = plain::block(&String::from_utf8_lossy(files.console));
         staging.write("console.log", format!("{console}\n").as_bytes())?;

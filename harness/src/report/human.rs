@@ -213,7 +213,7 @@ impl Page<'_> {
 }
 
 /// What the numbers are: `2 of 36 checks fail, 1 could not be told`.
-fn tally(report: &Report) -> String {
+pub(super) fn tally(report: &Report) -> String {
     let count = |status| report.outcomes.iter().filter(|outcome| outcome.status == status).count();
     let (pass, fail, error) = (count(Status::Pass), count(Status::Fail), count(Status::Error));
     let asked = pass + fail + error;
