@@ -25,7 +25,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ISO", required_unless_present = "command")]
     installer: Option<PathBuf>,
     /// Build by a command of your own instead, as `packer build …`, which leaves the image at `$KVERIFY_OUT`; it has
-    /// `$KVERIFY_DEADLINE` seconds, and is ended with all that it started.
+    /// `$KVERIFY_DEADLINE` seconds, and is ended with its process group.
     #[arg(long, value_name = "COMMAND", conflicts_with_all = ["answers", "done_pattern"])]
     command: Option<String>,
     /// Where the image goes; nothing may be there yet.

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use super::{said::Said, whole::write_whole};
 use crate::{
-    image::Digest,
+    image::{Digest, Image},
     report::{REPORT, Report},
 };
 
@@ -76,12 +76,13 @@ pub(crate) fn said(args: &Args) -> anyhow::Result<Said> {
     let Some(folder) = &args.report else {
         let mut lines = String::new();
         for build in builds {
-            for file in files(build)? {
+            // A firmware's variables, say, are no image.
+            for file in files(build)?.iter().filter(|file| Image::open(file).is_ok()) {
                 let _ = writeln!(lines, "{}", file.display());
             }
         }
         return if lines.is_empty() {
-            bail!("{}: its last run left no file", path.display())
+            bail!("{}: its last run left no image", path.display())
         } else {
             Ok(Said::well(lines))
         };
@@ -114,18 +115,23 @@ pub(crate) fn said(args: &Args) -> anyhow::Result<Said> {
 /// Where a file of the manifest is: named from where Packer ran, which may be beside the manifest.
 fn there(file: &Artifact, manifest: &Path) -> anyhow::Result<PathBuf> {
     let beside = manifest.parent().unwrap_or(Path::new("")).join(&file.name);
-    let found = [PathBuf::from(&file.name), beside].into_iter().find(|path| path.exists());
-    let Some(path) = found else { bail!("{}: {} is not there", manifest.display(), file.name) };
-    let size = fs::metadata(&path).with_context(|| path.display().to_string())?.len();
-    if size != file.size {
-        bail!(
+    let found = [PathBuf::from(&file.name), beside].into_iter().filter_map(|path| {
+        let size = fs::metadata(&path).ok()?.len();
+        Some((path, size))
+    });
+    let found: Vec<_> = found.collect();
+    if let Some((path, _)) = found.iter().find(|(_, size)| *size == file.size) {
+        return Ok(path.clone());
+    }
+    match found.first() {
+        None => bail!("{}: {} is not there", manifest.display(), file.name),
+        Some((path, size)) => bail!(
             "{}: {} has {size} bytes, and Packer left {}; it was written since, so this is not what was built",
             manifest.display(),
             path.display(),
             file.size
-        );
+        ),
     }
-    Ok(path)
 }
 
 #[cfg(test)]
@@ -140,14 +146,17 @@ mod tests {
         report::{REPORT, sample_refuted, sample_verified},
     };
 
+    /// A blank disk.
+    static IMAGE: [u8; 1 << 20] = [0; 1 << 20];
+
     /// As Packer 1.6.6 writes it after two runs.
     fn manifest(folder: &Path) -> Value {
-        fs::write(folder.join("new.qcow2"), "image").unwrap();
+        fs::write(folder.join("new.qcow2"), IMAGE).unwrap();
         let build = |file: &str, size: u64, run: &str, data: Value| {
             json!({"name": "layer", "builder_type": "qemu", "build_time": 1_700_000_000, "files": [{"name": file, "size": size}],
                 "artifact_id": "VM", "packer_run_uuid": run, "custom_data": data})
         };
-        json!({"builds": [build("old.qcow2", 3, "a", Value::Null), build("new.qcow2", 5, "b", json!({"by": "us"}))],
+        json!({"builds": [build("old.qcow2", 3, "a", Value::Null), build("new.qcow2", 1 << 20, "b", json!({"by": "us"}))],
             "last_run_uuid": "b"})
     }
 
@@ -164,13 +173,13 @@ mod tests {
         let mut manifest = manifest(folder.path());
         let new = folder.path().join("new.qcow2");
         assert_eq!(call(folder.path(), &manifest, false).unwrap(), (format!("{}\n", new.display()), 0));
-        fs::write(&new, "images").unwrap();
+        fs::write(&new, "image").unwrap();
         let why = call(folder.path(), &manifest, false).unwrap_err();
-        assert!(why.contains("has 6 bytes, and Packer left 5"), "{why}");
+        assert!(why.contains("has 5 bytes, and Packer left 1048576"), "{why}");
         fs::remove_file(&new).unwrap();
         assert!(call(folder.path(), &manifest, false).unwrap_err().ends_with("new.qcow2 is not there"));
         manifest["last_run_uuid"] = "c".into();
-        assert!(call(folder.path(), &manifest, false).unwrap_err().ends_with("its last run left no file"));
+        assert!(call(folder.path(), &manifest, false).unwrap_err().ends_with("its last run left no image"));
         assert!(call(folder.path(), &json!({"builds": 3}), false).unwrap_err().contains("is no manifest of Packer"));
     }
 
@@ -180,7 +189,7 @@ mod tests {
         let manifest = manifest(folder.path());
         fs::create_dir(folder.path().join("report")).unwrap();
         for (mut report, code) in [(sample_verified(), 0), (sample_refuted(), 1)] {
-            report.subject.digest = Digest::of(b"image").to_string();
+            report.subject.digest = Digest::of(&IMAGE).to_string();
             fs::write(folder.path().join("report").join(REPORT), serde_json::to_vec(&report).unwrap()).unwrap();
             let (text, exit) = call(folder.path(), &manifest, true).unwrap();
             assert!(exit == code && text.contains("new.qcow2 is "), "{text}");
@@ -192,7 +201,7 @@ mod tests {
             assert_eq!(data["kverify.digest"], report.subject.digest);
             assert_eq!((&data["by"], &written["builds"][1]["artifact_id"]), (&json!("us"), &json!("VM")));
         }
-        fs::write(folder.path().join("new.qcow2"), "other").unwrap();
+        fs::write(folder.path().join("new.qcow2"), vec![1; 1 << 20]).unwrap();
         let why = call(folder.path(), &manifest, true).unwrap_err();
         assert!(why.contains("no file of its last run is sha256:"), "{why}");
     }

@@ -14,9 +14,10 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use clap::Parser as _;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use self::{
+    line::{Line, Word},
     need::{Due, Need, held},
     plan::{Ahead, Plan},
     recipe::Recipe,
@@ -81,12 +82,17 @@ pub(crate) async fn run(args: &Args, shown: Shown) -> anyhow::Result<u8> {
         return Ok(0);
     }
     run.journal = Journal::begin(&run.recipe.work)?;
-    let from_here = format!("`kverify pipeline {}` goes on from there", args.file.display());
     tokio::select! {
-        code = run.go() => code.with_context(|| from_here),
+        code = run.go() => code,
         // Between two steps; a step that is interrupted says so itself.
-        name = interrupted() => bail!("interrupted by {}; {from_here}", name?),
+        name = interrupted() => bail!("interrupted by {}; to go on from there: {}", name?, run_again(args)),
     }
+}
+
+/// The command that goes on, as it is typed.
+fn run_again(args: &Args) -> String {
+    let set = args.set.iter().flat_map(|set| [Word::text("--set"), Word::text(set)]);
+    Line::of(&["pipeline"]).made(&args.file).and(set.collect()).shown()
 }
 
 impl<'a> Run<'a> {
@@ -95,18 +101,27 @@ impl<'a> Run<'a> {
         let journal = Journal::look(&recipe.work);
         let fault = || format!("pipeline {}", args.file.display());
         // The name that the sealed image has, or one that will not have to be its name.
-        let golden = sealed_before(&journal).unwrap_or_else(|| "golden".to_owned());
+        let golden = sealed_before(&journal).filter(|_| recipe.has(StepName::Seal));
+        let named = golden.is_some();
+        let golden = golden.unwrap_or_else(|| "golden".to_owned());
         let plan = plan::plan(&recipe, &golden).with_context(fault)?;
         for step in [args.from, args.until].into_iter().flatten() {
             if !plan.steps.iter().any(|one| one.name == step) {
                 bail!("pipeline {}: it has no step {step}", args.file.display());
             }
         }
-        let ahead = plan::ahead(&plan.steps, !args.dry_run).with_context(fault)?;
-        let mut run = Self { args, shown, recipe, golden, plan, ahead, journal };
-        if sealed_before(&run.journal).is_none() {
-            run.rename().await?;
+        if let (Some(from), Some(until)) = (args.from, args.until)
+            && until < from
+        {
+            bail!("--until {until} comes before --from {from}: nothing would be done");
         }
+        // A store that is not there yet is made once nothing else is wrong.
+        let ahead = plan::ahead(&plan.steps, false).with_context(fault)?;
+        let mut run = Self { args, shown, recipe, golden, plan, ahead, journal };
+        if !named && run.plan.steps.iter().any(|step| matches!(step.name, StepName::Seal | StepName::Store)) {
+            run.rename().await.with_context(fault)?;
+        }
+        run.ahead = plan::ahead(&run.plan.steps, !args.dry_run).with_context(fault)?;
         Ok(run)
     }
 
@@ -141,10 +156,14 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    /// Whether the image that all ends with is sealed on the way.
+    fn seals(&self) -> bool {
+        self.plan.steps.iter().any(|step| step.name == StepName::Seal)
+    }
+
     /// The name that the image has in the store, where it is not sealed first.
     async fn named_before(&mut self) -> anyhow::Result<Option<String>> {
-        let seals = self.plan.steps.iter().any(|step| step.name == StepName::Seal);
-        if seals || !self.plan.image.exists() {
+        if self.seals() || !self.plan.image.exists() {
             return Ok(None);
         }
         let digest = self.image()?;
@@ -166,6 +185,10 @@ impl<'a> Run<'a> {
         let mut turns = Vec::new();
         for at in 0..self.plan.steps.len() {
             let name = self.plan.steps[at].name;
+            if name == StepName::Store && !self.seals() {
+                // The image is there now, and may be one that has a name.
+                self.rename().await?;
+            }
             let before = self.args.from.is_some_and(|from| name < from);
             let asked = self.args.from.is_some_and(|from| name >= from);
             let due = match self.need(at, asked).await? {
@@ -211,8 +234,24 @@ impl<'a> Run<'a> {
         Ok(match need {
             _ if asked => Need::Due(Due::Asked),
             Need::Done(_) if step.name == StepName::Store && !self.stored().await? => Need::Due(Due::NotInStore),
-            need => need,
+            Need::Done(done) => match self.too_old(step.name).await? {
+                Some(days) => Need::Due(Due::TooOld(days)),
+                None => Need::Done(done),
+            },
+            due @ Need::Due(_) => due,
         })
+    }
+
+    /// How old evidence may be, where that of a step is older and the image has yet to be let in.
+    async fn too_old(&mut self, name: StepName) -> anyhow::Result<Option<u32>> {
+        let judges = if self.seals() { StepName::Prove } else { StepName::Verify };
+        let days = self.ahead.channel.as_ref().and_then(|(_, policy)| policy.max_age_days());
+        let (Some(days), Some(entry)) = (days.filter(|_| name == judges), self.journal.entry(name.word())) else {
+            return Ok(None);
+        };
+        let age = Timestamp::now().duration_since(entry.ended);
+        let old = age > SignedDuration::from_hours(24 * i64::from(days));
+        Ok(if old && self.promoted().await?.is_none() { Some(days) } else { None })
     }
 
     /// Whether the store has the sealed image under its name.
@@ -267,6 +306,7 @@ impl<'a> Run<'a> {
         for at in 0..self.plan.steps.len() {
             let name = self.plan.steps[at].name;
             let asked = self.args.from.is_some_and(|from| name >= from);
+            let before = self.args.from.is_some_and(|from| name < from);
             let need = match first {
                 // What it will read is not there yet.
                 Some(first) => Need::Due(Due::After(first)),
@@ -274,6 +314,7 @@ impl<'a> Run<'a> {
             };
             let (ink, said) = match need {
                 Need::Done(why) => (Ink::Good, why),
+                Need::Due(due) if before => bail!("{name} has to be done first, since {due}; leave --from out"),
                 Need::Due(due) => {
                     first = first.or(Some(name));
                     let time = if let Some(entry) = self.journal.entry(name.word()) {
@@ -307,7 +348,7 @@ impl<'a> Run<'a> {
     fn stopped(&self, at: usize) -> String {
         let step = &self.plan.steps[at];
         let closer = step.closer.as_ref().map(|closer| format!("\n  {closer}")).unwrap_or_default();
-        format!("stopped at {}{closer}", step.name)
+        format!("stopped at {}{closer}\n  to go on from there: {}", step.name, run_again(self.args))
     }
 
     fn summary(&self, turns: &[(StepName, Turn)]) -> String {

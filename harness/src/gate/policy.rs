@@ -117,6 +117,12 @@ fn yes() -> bool {
 }
 
 impl Policy {
+    /// How old a report may be for each of its demands, in days; nothing where none says so.
+    #[must_use]
+    pub fn max_age_days(&self) -> Option<u32> {
+        self.require.iter().filter_map(|one| one.max_age_days).min()
+    }
+
     /// The formats that it demands of an image.
     #[must_use]
     pub fn formats(&self) -> &[Target] {

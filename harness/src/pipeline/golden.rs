@@ -7,6 +7,9 @@ use super::shelf::Git;
 /// How they are called where nobody says otherwise.
 pub const TEMPLATE: &str = "golden-{expect}-v{date}-{commit}";
 
+/// The longest name, in bytes: what every format and store takes, with an ending behind it.
+const LONGEST: usize = 90;
+
 /// Where the parts of a name come from.
 pub struct Parts<'a> {
     /// What the image is expected to be.
@@ -31,10 +34,15 @@ pub fn called(template: &str, parts: &Parts) -> Result<String, String> {
         )?;
         name = name.replace("{commit}", &git.short());
     }
-    match name.find(['{', '}']) {
-        Some(_) => Err(format!("`{template}` is no name: of {{…}} there are {{expect}}, {{date}} and {{commit}}")),
-        None => Ok(name),
+    if name.contains(['{', '}']) {
+        return Err(format!("`{template}` is no name: of {{…}} there are {{expect}}, {{date}} and {{commit}}"));
     }
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.+".contains(letter);
+    if name.is_empty() || name.len() > LONGEST || name.starts_with('.') || !name.chars().all(plain) {
+        let letters = "letters, digits, `-`, `_`, `.` and `+`, the first no point";
+        return Err(format!("`{name}` is no name of an image: {letters}, at most {LONGEST} of them"));
+    }
+    Ok(name)
 }
 
 #[cfg(test)]
@@ -53,6 +61,10 @@ mod tests {
         assert_eq!(name(TEMPLATE, Some(&git(true))).unwrap(), "golden-debian-13-server-v20261201-01234567-dirty");
         assert_eq!(name("mine-{date}", None).unwrap(), "mine-20261201");
         assert!(name(TEMPLATE, None).unwrap_err().contains("in no git tree"));
+        let long = "a".repeat(91);
+        for wrong in ["", "../mine", "/srv/mine", ".mine", "a b", &long] {
+            assert!(name(wrong, None).unwrap_err().contains("is no name of an image"), "{wrong}");
+        }
         assert!(name("mine-{day}", None).unwrap_err().contains("there are {expect}, {date} and {commit}"));
     }
 }

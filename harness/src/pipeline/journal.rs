@@ -19,8 +19,10 @@ use serde::{Deserialize, Serialize};
 use super::build::ROOM;
 use crate::image::Digest;
 
-/// The folder of a journal within the folder of a pipeline's files.
-const FOLDER: &str = "journal";
+/// The folder of a journal within the folder of a pipeline's files, by which that is known to be one.
+const FOLDER: &str = ".kverify-pipeline";
+/// Keeps what a pipeline makes out of the tree that it stands in, which would have changes otherwise.
+const IGNORE: (&str, &str) = (".gitignore", "*\n");
 /// The file that says which digest a file had, as long as nobody has touched it.
 const DIGESTS: &str = "digests.json";
 /// The file that one pipeline at a time holds.
@@ -122,6 +124,8 @@ impl Journal {
             }
             fs::create_dir(&folder).map_err(wrong(&folder))?;
         }
+        let ignore = work.join(IGNORE.0);
+        fs::write(&ignore, IGNORE.1).map_err(wrong(&ignore))?;
         let path = folder.join(LOCK);
         let lock = File::options().create(true).append(true).open(&path).map_err(wrong(&path))?;
         match lock.try_lock() {
@@ -342,7 +346,7 @@ mod tests {
         assert_eq!(journal.standing("seal", Digest::of(b"one")).unwrap(), Standing::Never);
         let mut left: Vec<_> = fs::read_dir(&work).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         left.sort();
-        assert_eq!(left, ["journal", "of the build"]);
+        assert_eq!(left, [".gitignore", ".kverify-pipeline", "of the build"]);
         journal.clear("seal", &made).unwrap();
     }
 
@@ -356,8 +360,7 @@ mod tests {
         Journal::begin(&work).unwrap();
         assert!(!work.join(".kverify-build-1").exists());
         let theirs = folder.path().join("theirs");
-        fs::create_dir(&theirs).unwrap();
-        fs::write(theirs.join("thesis"), "").unwrap();
+        fs::create_dir_all(theirs.join("journal")).unwrap();
         assert!(matches!(Journal::begin(&theirs), Err(JournalError::NotOurs(_))));
         assert_eq!(fs::read_dir(&theirs).unwrap().count(), 1);
     }

@@ -17,6 +17,8 @@ pub(super) enum Word {
     Text(OsString),
     /// A file or folder that is read: what it holds counts, and not where it is.
     Read(PathBuf),
+    /// A file whose name counts too.
+    Named(PathBuf),
     /// What comes out, or what changes nothing about it.
     Uncounted(OsString),
 }
@@ -33,7 +35,7 @@ impl Word {
     pub(super) fn said(&self) -> &OsStr {
         match self {
             Self::Text(text) | Self::Uncounted(text) => text,
-            Self::Read(path) => path.as_os_str(),
+            Self::Read(path) | Self::Named(path) => path.as_os_str(),
         }
     }
 }
@@ -72,7 +74,7 @@ impl Line {
     /// The files that it reads.
     pub(super) fn reads(&self) -> impl Iterator<Item = &Path> {
         self.0.iter().filter_map(|word| match word {
-            Word::Read(path) => Some(path.as_path()),
+            Word::Read(path) | Word::Named(path) => Some(path.as_path()),
             _ => None,
         })
     }
@@ -91,12 +93,16 @@ impl Line {
     pub(super) fn count(&self, hash: &mut Sha256, journal: &mut Journal) -> Result<(), (PathBuf, io::Error)> {
         for word in &self.0 {
             let (kind, counted) = match word {
+                Word::Uncounted(_) => continue,
                 Word::Text(text) => (b"t", text.as_encoded_bytes().to_vec()),
                 Word::Read(path) => {
                     let digest = journal.digest_of_all(path).map_err(|why| (path.clone(), why))?;
                     (b"r", digest.to_string().into_bytes())
                 }
-                Word::Uncounted(_) => (b"u", Vec::new()),
+                Word::Named(path) => {
+                    let digest = journal.digest(path).map_err(|why| (path.clone(), why))?;
+                    (b"n", format!("{digest} {}", path.display()).into_bytes())
+                }
             };
             hash.update(kind);
             hash.update((counted.len() as u64).to_le_bytes());
@@ -123,7 +129,7 @@ mod tests {
 
     use sha2::{Digest as _, Sha256};
 
-    use super::{Line, quoted};
+    use super::{Line, Word, quoted};
     use crate::pipeline::journal::Journal;
 
     #[test]
@@ -144,6 +150,16 @@ mod tests {
         assert_eq!(same, counted(Line::of(&["seal"]).read(at("two")).text("--out").made(&at("elsewhere"))));
         assert_ne!(same, counted(Line::of(&["seal"]).read(at("three")).text("--out").made(&at("out"))));
         assert_ne!(same, counted(line().text("--keep-passwords")));
+        assert_eq!(
+            same,
+            counted({
+                let mut line = line();
+                line.0.extend(["--timeout", "90"].map(|word| Word::Uncounted(word.into())));
+                line
+            })
+        );
+        let named = |name: &str| Line(vec![Word::Named(at(name))]);
+        assert_ne!(counted(named("one")), counted(named("two")));
         // Where a word ends counts.
         assert_ne!(counted(Line::of(&["a", "bc"])), counted(Line::of(&["ab", "c"])));
         let mut hash = Sha256::new();

@@ -20,6 +20,8 @@ pub(super) enum Due {
     OtherInputs,
     Gone(PathBuf),
     Changed(PathBuf),
+    /// The policy takes no evidence that is so many days old.
+    TooOld(u32),
     NotInStore,
     NotInChannel,
     /// An earlier step will be done.
@@ -78,6 +80,7 @@ impl fmt::Display for Due {
             Self::OtherInputs => f.write_str("it was done with other inputs"),
             Self::Gone(path) => write!(f, "{} has gone", path.display()),
             Self::Changed(path) => write!(f, "{} was changed", path.display()),
+            Self::TooOld(days) => write!(f, "the policy takes no evidence older than {days} days"),
             Self::NotInStore => f.write_str("the store does not have it"),
             Self::NotInChannel => f.write_str("the channel has not held it by this policy"),
             Self::After(first) => write!(f, "after {first}"),

@@ -98,7 +98,11 @@ impl Planner<'_> {
             ),
         };
         let (image, log) = (self.plan.image.clone(), self.recipe.work.join("build.log"));
-        let line = self.line(StepName::Build, words)?;
+        let line = if words.0.len() == 1 {
+            words.and(self.recipe.command_options()?)
+        } else {
+            self.line(StepName::Build, words)?
+        };
         Ok(Step {
             reads: self.recipe.reads()?,
             lines: vec![line.text("--out").made(&image).text("--serial-log").made(&log)],
@@ -118,7 +122,10 @@ impl Planner<'_> {
         // What was found of the other one says nothing of this one.
         self.report = None;
         self.plan.image.clone_from(&sealed);
+        // Another name is another file.
+        let name = self.recipe.golden.iter().map(|name| format!("called {name}"));
         Ok(Step {
+            also: name.collect(),
             lines: vec![line.text("--out").made(&sealed).text("--json").made(&record)],
             made: vec![sealed, record],
             ..Step::of(StepName::Seal)
@@ -133,11 +140,12 @@ impl Planner<'_> {
     fn judged(&mut self, name: StepName, folder: &str, words: Line) -> anyhow::Result<Step> {
         let out = self.recipe.work.join(folder);
         let line = self.line(name, words)?;
+        let (lines, key) = self.signed(name, &out, line.text("--out").made(&out))?;
         let step = Step {
-            lines: self.signed(name, &out, line.text("--out").made(&out))?,
+            lines,
             closer: Some(format!("the evidence of each check is in {}", out.display())),
             made: vec![out.clone()],
-            also: vec![judge()?],
+            also: [judge()?].into_iter().chain(key).collect(),
             ..Step::of(name)
         };
         self.report = Some(out);
@@ -147,8 +155,10 @@ impl Planner<'_> {
     fn export(&self) -> anyhow::Result<Step> {
         let out = self.exported();
         let line = self.line(StepName::Export, Line::of(&["export"]).read(&self.plan.image))?;
+        let (lines, key) = self.signed(StepName::Export, &out, line.text("--out-dir").made(&out))?;
         Ok(Step {
-            lines: self.signed(StepName::Export, &out, line.text("--out-dir").made(&out))?,
+            lines,
+            also: key.into_iter().collect(),
             made: vec![out.clone()],
             folder: Some(out),
             ..Step::of(StepName::Export)
@@ -159,12 +169,15 @@ impl Planner<'_> {
         self.recipe.work.join("exported")
     }
 
-    /// A line, and the one that signs what it leaves, where somebody wants to see that or there is a key.
-    fn signed(&self, name: StepName, out: &Path, line: Line) -> anyhow::Result<Vec<Line>> {
+    /// A line, and the one that signs what it leaves, where somebody wants to see that or there is a key; and whose key.
+    fn signed(&self, name: StepName, out: &Path, line: Line) -> anyhow::Result<(Vec<Line>, Option<String>)> {
         let attest = Line::of(&["attest"]).made(out).and(self.recipe.options(name, &command("attest"))?);
         let wanted = self.recipe.has(StepName::Store) || self.recipe.has(StepName::Promote);
-        let key = attest.has("--key") || env::var_os(KEY).is_some();
-        Ok(if wanted || key { vec![line, attest] } else { vec![line] })
+        if !wanted && !attest.has("--key") && env::var_os(KEY).is_none_or(|key| key.is_empty()) {
+            return Ok((vec![line], None));
+        }
+        let key = SigningKey::find(self.recipe.path(name, "key").as_deref()).with_context(|| name.to_string())?;
+        Ok((vec![line, attest], Some(format!("signed by {}", key.public().fingerprint()))))
     }
 
     fn store(&self, golden: &str) -> anyhow::Result<Step> {
@@ -186,7 +199,8 @@ impl Planner<'_> {
         if !line.has("--why") {
             line = line.text("--why").text(format!("pipeline {}", self.recipe.name));
         }
-        Ok(Step { lines: vec![line], ..Step::of(StepName::Promote) })
+        let again = "evidence that has become too old is made anew with --from prove (or verify, unsealed)";
+        Ok(Step { lines: vec![line], closer: Some(again.to_owned()), ..Step::of(StepName::Promote) })
     }
 }
 
@@ -209,7 +223,18 @@ pub(super) fn ahead(steps: &[Step], begins: bool) -> anyhow::Result<Ahead> {
     let mut store = None;
     let mut made: Vec<&Path> = Vec::new();
     let mut formats: Vec<Target> = Vec::new();
+    let mut keys = Vec::new();
     for step in steps {
+        let mine = step.made.iter().map(|path| whole(path));
+        let theirs: Vec<_> = step.lines.iter().flat_map(Line::reads).chain(made.iter().copied()).map(whole).collect();
+        let clash = |one: &PathBuf| theirs.iter().any(|other| one.starts_with(other) || other.starts_with(one));
+        if let Some(clash) = mine.into_iter().find(clash) {
+            let name = step.name;
+            bail!(
+                "{name}: {} would be written over, and is read or made by others; choose another `name`",
+                clash.display()
+            );
+        }
         if let Some(missing) = step.reads.iter().find(|path| !path.exists()) {
             bail!("{}: {}: no such file", step.name, missing.display());
         }
@@ -222,13 +247,15 @@ pub(super) fn ahead(steps: &[Step], begins: bool) -> anyhow::Result<Ahead> {
             let cli = Cli::try_parse_from(line.words()).map_err(|error| wrong(step.name, &error.to_string()))?;
             match cli.command {
                 Command::Attest(args) => {
-                    SigningKey::find(args.key.as_deref()).with_context(|| step.name.to_string())?;
+                    let key = SigningKey::find(args.key.as_deref()).with_context(|| step.name.to_string())?;
+                    keys.push((step.name, key));
                 }
                 Command::Export(args) => formats = args.targets(),
                 Command::Store(args) => store = Some(args.store),
                 Command::Promote(args) => {
                     let (channel, policy, key) = args.read().with_context(|| step.name.to_string())?;
-                    promotable(&policy, &key, &formats).with_context(|| step.name.to_string())?;
+                    keys.push((step.name, key));
+                    promotable(&policy, &keys, &formats)?;
                     ahead.channel = Some((channel.to_owned(), policy));
                 }
                 _ => {}
@@ -243,22 +270,28 @@ pub(super) fn ahead(steps: &[Step], begins: bool) -> anyhow::Result<Ahead> {
 }
 
 /// Whether a policy could be met by what is made.
-fn promotable(policy: &Policy, key: &SigningKey, formats: &[Target]) -> anyhow::Result<()> {
-    let key = key.public();
-    if !policy.trusted.contains(&key) {
-        bail!(
-            "policy {} does not trust the key {}, so nothing that it signs would count",
-            policy.name,
-            key.fingerprint()
-        );
+fn promotable(policy: &Policy, keys: &[(StepName, SigningKey)], formats: &[Target]) -> anyhow::Result<()> {
+    for (step, key) in keys {
+        let key = key.public();
+        if !policy.trusted.contains(&key) {
+            let (policy, key) = (&policy.name, key.fingerprint());
+            bail!("{step}: policy {policy} does not trust the key {key}, so nothing that it signs would count");
+        }
     }
     let missing: Vec<_> =
         policy.formats().iter().filter(|one| !formats.contains(one)).map(ToString::to_string).collect();
     if !missing.is_empty() {
         let missing = missing.join(", ");
-        bail!("policy {} demands {missing}; name it under [export] format", policy.name);
+        bail!("promote: policy {} demands {missing}; name it under [export] format", policy.name);
     }
     Ok(())
+}
+
+/// A path as nobody else writes it, whether it is there or not.
+fn whole(path: &Path) -> PathBuf {
+    let near = path.parent().filter(|near| !near.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let there = near.canonicalize().map(|near| near.join(path.file_name().unwrap_or_default()));
+    path.canonicalize().or(there).or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.to_owned())
 }
 
 /// What a command says of its options, without its help.

@@ -16,7 +16,10 @@ use toml::{Table, Value};
 
 #[cfg(test)]
 use super::line::Line;
-use super::{line::Word, step::StepName};
+use super::{
+    line::Word,
+    step::{StepName, command},
+};
 use crate::book;
 
 /// The largest file, in bytes.
@@ -27,6 +30,8 @@ const OWN: [&str; 3] = ["image", "name", "work"];
 const ANSWERS: &str = "answers";
 /// The key of the files that a command of the user's own reads.
 const READS: &str = "reads";
+/// What can be said of a command of the user's own.
+const COMMAND: [&str; 2] = ["command", "timeout"];
 /// The option that takes a name that is built in, or a file.
 const NAME_OR_FILE: &str = "expect";
 /// The option that takes a folder, or an address.
@@ -169,6 +174,17 @@ impl Recipe {
         Ok(items.iter().map(|path| joined(&setting.base, path)).collect())
     }
 
+    /// The options of a command of the user's own that builds: none is for a machine.
+    pub(super) fn command_options(&self) -> anyhow::Result<Vec<Word>> {
+        let command = command(StepName::Build.command());
+        let options = options(StepName::Build, &command).filter(|(option, _)| COMMAND.contains(option));
+        let words = options.map(|(option, argument)| {
+            let setting = self.settings(StepName::Build).find(|setting| setting.key == option);
+            setting.map_or(Ok(Vec::new()), |setting| setting.words(option, argument))
+        });
+        Ok(words.collect::<anyhow::Result<Vec<_>>>().context("build")?.concat())
+    }
+
     /// The options of a step's command, or of the `attest` behind it, that the file gives it.
     pub(super) fn options(&self, step: StepName, command: &Command) -> anyhow::Result<Vec<Word>> {
         let mut words = Vec::new();
@@ -232,14 +248,18 @@ impl Setting {
             Word::Read(joined(&self.base, path))
         } else if option == NAME_OR_FILE {
             let [one] = items.as_slice() else { bail!("one name or file is wanted, not {}", self.value) };
-            if book::is_file(one) { Word::Read(joined(&self.base, one)) } else { Word::text(one) }
+            if book::is_file(one) { Word::Named(self.base.join(one)) } else { Word::text(one) }
         } else if option == STORE && !items.concat().contains("://") {
-            Word::Text(joined(&self.base, &items.concat()).into())
+            // What is in it is asked there.
+            Word::Uncounted(joined(&self.base, &items.concat()).into())
         } else {
             Word::text(items.join(","))
         };
-        // What is said on the way counts where it says something about what comes out.
-        Ok(vec![flag, if UNCOUNTED.contains(&option) { Word::Uncounted(value.said().to_owned()) } else { value }])
+        let words = vec![flag, value];
+        if !UNCOUNTED.contains(&option) {
+            return Ok(words);
+        }
+        Ok(words.into_iter().map(|word| Word::Uncounted(word.said().to_owned())).collect())
     }
 }
 
@@ -282,8 +302,7 @@ fn joined(base: &Path, path: &str) -> PathBuf {
 mod tests {
     use std::path::{Path, PathBuf};
 
-    use super::{Line, Recipe, StepName, Word};
-    use crate::cli::pipeline::step::command;
+    use super::{Line, Recipe, StepName, Word, command};
 
     fn recipe(text: &str, set: &[&str]) -> Result<Recipe, String> {
         let set: Vec<_> = set.iter().map(|&set| set.to_owned()).collect();

@@ -1,4 +1,4 @@
-//! Building by a command of the user's own: `packer build …`, `virt-install …`, `./deploy.sh build`.
+//! Building by a command of the user's own: `packer build …`, `./deploy.sh build`.
 //!
 //! The command is told where the image has to be (`KVERIFY_OUT`, in a folder that is there and goes with the command) and how
 //! many seconds it has (`KVERIFY_DEADLINE`). It ends with 0 and leaves an image there that stands alone, or there is none.
@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use tokio::sync::oneshot;
 
 use super::{BuildError, DEADLINE, TAIL};
@@ -28,7 +28,9 @@ use crate::{
 pub(in crate::pipeline) const ROOM: &str = ".kverify-build-";
 /// How much of what it said is read for its last lines, in bytes.
 const LAST: u64 = 16 * 1024;
-/// Ends all that the command started as soon as kverify is gone, whatever that died of.
+/// For how many hundredths of a second killed processes are waited for.
+const LAST_BREATH: u32 = 200;
+/// Ends the command's process group as soon as kverify is gone, whatever that died of.
 const WARDEN: &str = "trap 'kill -KILL 0' TERM; sh -c \"$1\" & wait $!";
 
 /// What is built by which command.
@@ -43,20 +45,27 @@ pub struct CommandRequest {
     pub log: Option<PathBuf>,
 }
 
-/// The processes of a command; killed when this is dropped.
+/// The process group of a command; killed when this is dropped.
 struct Group(Pid);
 
 impl Drop for Group {
+    /// Ends them, and waits until none of them writes any more; they may have ended by themselves.
     fn drop(&mut self) {
-        // They may have ended by themselves.
         let _ = kill_process_group(self.0, Signal::KILL);
+        for _ in 0..LAST_BREATH {
+            if test_kill_process_group(self.0).is_err() {
+                break;
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
     }
 }
 
 /// Builds an image by a command and gives the time that it took.
 ///
 /// # Errors
-/// [`BuildError`] says what failed; nothing is then at `request.out`, and no process of the command is left.
+/// [`BuildError`] says what failed; nothing is then at `request.out`, and nothing of the command's process group is left.
+/// What it handed to a service of the host, as virt-install does, is not of that group.
 pub async fn build_by(request: &CommandRequest, progress: &(dyn Fn(Progress) + Sync)) -> Result<Duration, BuildError> {
     let file = |path: &Path, why: String| BuildError::File { path: path.to_owned(), why };
     free(&request.out).map_err(|(path, why)| file(path, why.to_owned()))?;
@@ -92,8 +101,9 @@ pub async fn build_by(request: &CommandRequest, progress: &(dyn Fn(Progress) + S
     if !status.success() {
         return Err(failed(format!("it ended with {status}")));
     }
-    if !made.exists() {
-        return Err(failed(format!("it ended well, and left no image at KVERIFY_OUT={}", made.display())));
+    // A link would lead nowhere once the folder has gone.
+    if !made.symlink_metadata().is_ok_and(|file| file.is_file()) {
+        return Err(failed(format!("it ended well, and left no file at KVERIFY_OUT={}", made.display())));
     }
     // Nothing that stands on other files, and nothing that could not be read.
     let image = Image::open(&made)?;
@@ -187,7 +197,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         for (command, why) in [
             ("echo no room; exit 3", "it ended with exit status: 3; its last lines:\n  no room"),
-            ("true", "it ended well, and left no image at KVERIFY_OUT="),
+            ("true", "it ended well, and left no file at KVERIFY_OUT="),
+            (
+                "truncate -s 1M other; ln -s \"$PWD/other\" \"$KVERIFY_OUT\"; rm other",
+                "and left no file at KVERIFY_OUT=",
+            ),
             (
                 "qemu-img create -q -f qcow2 base 1M; qemu-img create -q -f qcow2 -b \"$PWD/base\" -F qcow2 \"$KVERIFY_OUT\"",
                 "base",
