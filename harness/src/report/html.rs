@@ -176,10 +176,11 @@ impl Page {
             spans: machine.map(spans).unwrap_or_default(),
             topics: topics(rows),
             skips: skips(&report.outcomes),
-            egress: report.machines.iter().filter_map(Egress::of).collect(),
+            // A fork repeats what the machine did before it was captured.
+            egress: report.machines.iter().filter(|one| !one.is_fork()).filter_map(Egress::of).collect(),
             consoles: report.machines.iter().filter_map(Console::of).collect(),
             screenshot: screenshot.map(|png| STANDARD.encode(png)),
-            machines: report.machines.iter().map(Machine::of).collect(),
+            machines: machines(&report.machines),
         }
     }
 }
@@ -289,6 +290,13 @@ impl Machine {
             network: line(&machine.network),
         }
     }
+}
+
+/// The machines; forks are told once for all.
+fn machines(machines: &[MachineRecord]) -> Vec<Machine> {
+    let (forks, others): (Vec<_>, Vec<_>) = machines.iter().partition(|machine| machine.is_fork());
+    let all = forks.first().map(|first| Machine { id: format!("{} forks", forks.len()), ..Machine::of(first) });
+    others.into_iter().map(Machine::of).chain(all).collect()
 }
 
 /// What stands between the machine's start and the last answer, one span after the other.

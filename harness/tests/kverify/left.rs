@@ -29,7 +29,8 @@ impl Left {
         if let Err(why) = fits(&report, &schema) {
             panic!("{why}");
         }
-        let lint = Command::new("xmllint").arg("--noout").arg(folder.join("junit.xml")).output().unwrap();
+        let both = ["junit.xml", "report.html"].map(|name| folder.join(name));
+        let lint = Command::new("xmllint").arg("--noout").args(both).output().unwrap();
         assert!(lint.status.success(), "{}", String::from_utf8_lossy(&lint.stderr));
         for entry in fs::read_dir(&folder).unwrap() {
             let path = entry.unwrap().path();

@@ -243,8 +243,8 @@ fn what_refuses_stops_it_with_what_to_look_at() {
     let row = Row::new();
     row.0.file("sheet.toml", "[boot]\nready = true\nuefi = false\n");
     let said = row.call("").said();
-    said.exits(1).shows("stopped at verify").shows("the evidence of each check is in work/verified");
-    assert!(row.0.path("work/verified/report.json").exists());
+    said.exits(1).shows("stopped at verify").shows("what was found, with the evidence: work/verified/report.html");
+    assert!(row.0.path("work/verified/report.html").exists());
     // It is no evidence, and is asked again.
     let said = row.call("--dry-run").said();
     said.shows("verify   to do (not timed here): not done yet");

@@ -143,7 +143,7 @@ impl Planner<'_> {
         let (lines, key) = self.signed(name, &out, line.text("--out").made(&out))?;
         let step = Step {
             lines,
-            closer: Some(format!("the evidence of each check is in {}", out.display())),
+            closer: Some(format!("what was found, with the evidence: {}", out.join("report.html").display())),
             made: vec![out.clone()],
             also: [judge()?].into_iter().chain(key).collect(),
             ..Step::of(name)
