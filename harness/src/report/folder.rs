@@ -191,6 +191,7 @@ mod tests {
             "boot.system-running.txt",
             "console.log",
             "junit.xml",
+            "report.html",
             "report.json",
             "security.root-login.txt",
             "zfs.pool-named.txt",
