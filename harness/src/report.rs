@@ -12,6 +12,7 @@ mod record;
 mod samples;
 mod sbom;
 mod style;
+mod words;
 
 #[cfg(test)]
 pub(crate) use samples::{refuted as sample_refuted, verified as sample_verified};

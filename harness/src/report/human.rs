@@ -6,12 +6,13 @@ mod skips;
 
 use std::path::{Path, PathBuf};
 
-use kverify_checks::{Outcome, SkipCause, Status};
+use kverify_checks::Outcome;
 
 use super::page::Page;
 use super::{
-    Access, Carrier, ChosenBy, Conclusion, MachineRecord, Report, TWIN, plain,
+    Access, MachineRecord, Report, TWIN, plain,
     style::{Detail, Ink, Style},
+    words,
 };
 use findings::Findings;
 pub(crate) use rows::mark;
@@ -60,7 +61,12 @@ pub fn finding(outcome: &Outcome, subject: &str, folder: Option<PathBuf>) -> Str
 pub fn summary(report: &Report, folder: &Path) -> String {
     let style = Style::default();
     let mut page = Page::new(&style);
-    page.line(&format!("{}, {}; {}", report.verdict, tally(report), plain::line(&folder.display().to_string(), 1000)));
+    page.line(&format!(
+        "{}, {}; {}",
+        report.verdict,
+        words::tally(report),
+        plain::line(&folder.display().to_string(), 1000)
+    ));
     page.skips(&report.outcomes);
     page.finish()
 }
@@ -120,13 +126,7 @@ impl Page<'_> {
             },
         );
         self.hanging(0, 9, Ink::Strong, "machine", &said);
-        let way = match (machine.carrier, machine.access) {
-            (Carrier::None, _) => "none: it never became ready",
-            (Carrier::Ssh, Access::Seeded) => "ssh, with a user and key made for this run",
-            (Carrier::Ssh, Access::Own) => "ssh, with the image's own account",
-            (Carrier::Ssh, Access::Rescue) => "a rescue system",
-            (Carrier::Port, _) => "a root shell on a port of the machine",
-        };
+        let way = words::way(machine).unwrap_or("none: it never became ready");
         self.hanging(0, 9, Ink::Strong, "access", &format!("{way}; network: {}", line(&machine.network)));
         if let Some(egress) = &machine.egress {
             let count = |number: usize, what: &str| match number {
@@ -190,50 +190,16 @@ impl Page<'_> {
     }
 
     fn verdict(&mut self, report: &Report) {
-        let ink = match report.verdict {
-            Conclusion::Verified => Ink::Good,
-            Conclusion::VerifiedInPart | Conclusion::NoVerdict => Ink::Unsure,
-            Conclusion::Refuted => Ink::Bad,
-        };
+        let ink = words::ink(report.verdict);
         let name = plain::line(&report.subject.name, 200);
         let word = report.verdict.to_string();
-        self.hanging(0, 0, ink, &word, &format!("{name}: {}", tally(report)));
+        self.hanging(0, 0, ink, &word, &format!("{name}: {}", words::tally(report)));
         self.hanging(2, 7, Ink::Faint, "image", &plain::line(&report.subject.digest, 200));
-        let chosen = match report.expectation.chosen_by {
-            ChosenBy::Caller => "chosen by the caller",
-            ChosenBy::Guest => "chosen by the guest's os-release",
-            ChosenBy::Nobody => "chosen by nobody: the machine never said what it is",
-        };
+        let chosen = words::chosen(report.expectation.chosen_by);
         let sheet = format!("{}, {chosen}", plain::line(&report.expectation.name, 200));
         self.hanging(2, 7, Ink::Faint, "sheet", &sheet);
         if let Some(advisories) = &report.expectation.advisories {
             self.hanging(2, 7, Ink::Faint, "advised", &plain::line(advisories, 200));
         }
     }
-}
-
-/// What the numbers are: `2 of 36 checks fail, 1 could not be told`.
-pub(super) fn tally(report: &Report) -> String {
-    let count = |status| report.outcomes.iter().filter(|outcome| outcome.status == status).count();
-    let (pass, fail, error) = (count(Status::Pass), count(Status::Fail), count(Status::Error));
-    let asked = pass + fail + error;
-    let checks = if asked == 1 { "check" } else { "checks" };
-    let mut parts = Vec::new();
-    if asked == 0 {
-        return "no check was asked".to_owned();
-    }
-    if fail > 0 {
-        parts.push(format!("{fail} of {asked} {checks} {}", if fail == 1 { "fails" } else { "fail" }));
-    } else {
-        parts.push(format!("{pass} of {asked} {checks} {}", if pass == 1 { "holds" } else { "hold" }));
-    }
-    if error > 0 {
-        parts.push(format!("{error} could not be told"));
-    }
-    let left_out = |cause: SkipCause| matches!(cause, SkipCause::Filtered | SkipCause::NotHere);
-    let left_out = report.outcomes.iter().filter(|outcome| outcome.cause.is_some_and(left_out)).count();
-    if left_out > 0 {
-        parts.push(format!("{left_out} left out"));
-    }
-    parts.join(", ")
 }

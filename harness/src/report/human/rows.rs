@@ -4,7 +4,7 @@ use kverify_checks::{Outcome, Status};
 use unicode_width::UnicodeWidthStr;
 
 use super::findings::Findings;
-use crate::report::{Ink, Page, page::shorten, plain};
+use crate::report::{Ink, Page, page::shorten, plain, words};
 
 /// Widest column of IDs.
 const WIDEST: usize = 36;
@@ -17,11 +17,10 @@ impl Page<'_> {
             .filter(|outcome| outcome.status != Status::Skip && !findings.is_told_for_many(outcome))
             .collect();
         let column = shown.iter().map(|outcome| outcome.check.width()).max().unwrap_or(0).min(WIDEST);
-        for topic in shown.chunk_by(|one, other| topic(one) == topic(other)) {
+        for topic in shown.chunk_by(|one, other| words::topic(one) == words::topic(other)) {
             let hold = topic.iter().filter(|outcome| outcome.status == Status::Pass).count();
-            let count =
-                if hold == topic.len() { "all hold".to_owned() } else { format!("{hold} of {} hold", topic.len()) };
-            let name = self.style.paint(Ink::Strong, self::topic(topic[0]));
+            let count = words::holding(hold, topic.len());
+            let name = self.style.paint(Ink::Strong, words::topic(topic[0]));
             self.line(&format!("{name}  {}", self.style.paint(Ink::Faint, &count)));
             for outcome in topic {
                 self.row(outcome, column);
@@ -38,11 +37,6 @@ impl Page<'_> {
         let row = format!("  {}{:pad$}  {id:column$}  {said}", self.style.paint(ink, mark), "", pad = 5 - mark.len());
         self.line(&row);
     }
-}
-
-/// The part of an ID before its first point.
-pub(super) fn topic(outcome: &Outcome) -> &str {
-    outcome.check.split('.').next().unwrap_or_default()
 }
 
 /// The colour and the word of a status.

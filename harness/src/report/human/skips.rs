@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kverify_checks::{Outcome, SkipCause, Status};
 
-use super::rows::topic;
-use crate::report::{Detail, Ink, Page, plain};
+use crate::report::{Detail, Ink, Page, plain, words::topic};
 
 /// Most IDs named for one reason.
 const NAMED: usize = 8;
