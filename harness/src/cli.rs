@@ -10,6 +10,7 @@ mod expect;
 mod explain;
 mod export;
 mod gc;
+mod given;
 mod keygen;
 mod lead;
 mod live;

@@ -15,4 +15,5 @@ pub mod store;
 pub use build::{BuildError, BuildRequest, CommandRequest, Done, build, build_by};
 pub use export::{Compression, ConvertError, Export, ExportError, ExportRequest, Flaw, RECORD, SUMS, export};
 pub use fetch::{FetchError, Wanted, fetch};
+pub(crate) use named::folder_of;
 pub use seal::{Scrub, SealError, SealRequest, Sealed, Snapshots, seal};

@@ -1,9 +1,10 @@
 //! The options that name the image's own account.
 
-use std::{fs, path::PathBuf};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 
+use super::given;
 use crate::session::Credential;
 
 /// The longest key or password file that is read, in bytes.
@@ -45,7 +46,7 @@ impl Account {
 }
 
 /// A private key, as far as can be told without its passphrase: a mistake here would cost a boot.
-fn key(path: &PathBuf) -> anyhow::Result<String> {
+fn key(path: &Path) -> anyhow::Result<String> {
     let text = secret(path)?;
     if text.contains("-----BEGIN ") && text.contains("PRIVATE KEY-----") {
         return Ok(text);
@@ -55,11 +56,6 @@ fn key(path: &PathBuf) -> anyhow::Result<String> {
     bail!("{}: {what}", path.display())
 }
 
-fn secret(path: &PathBuf) -> anyhow::Result<String> {
-    let named = || path.display().to_string();
-    let length = fs::metadata(path).with_context(named)?.len();
-    if length > LONGEST_SECRET {
-        bail!("{}: {length} bytes are no key or password; the limit is {LONGEST_SECRET}", path.display());
-    }
-    fs::read_to_string(path).with_context(named)
+fn secret(path: &Path) -> anyhow::Result<String> {
+    given::text(path, &path.display().to_string(), "key or password", LONGEST_SECRET)
 }

@@ -1,7 +1,7 @@
 //! `kverify attest` and `kverify verify-attestation`: signing what a run found out, and checking what was signed.
 
 use std::{
-    fs::{self, File},
+    fs,
     path::{Path, PathBuf},
     sync::atomic::AtomicBool,
 };
@@ -92,7 +92,7 @@ pub(crate) fn checked(args: &CheckArgs) -> anyhow::Result<Said> {
     let channel = args.channel.as_deref();
     let judged = if Envelope::parse(&text).is_ok_and(|envelope| envelope.is(PayloadType::Export)) {
         // A file of any format; only its bytes count.
-        let file = File::open(&args.image).and_then(|file| Digest::of_file(&file));
+        let file = Digest::of_path(&args.image);
         judge_export(&text, &trusted, file.with_context(|| args.image.display().to_string())?, channel)
     } else {
         let digest = Image::open(&args.image)?.digest(|_| (), &AtomicBool::new(false))?;

@@ -2,7 +2,7 @@
 
 use std::{
     fmt::Write as _,
-    fs::{self, File},
+    fs,
     path::{Path, PathBuf},
 };
 
@@ -10,7 +10,7 @@ use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{said::Said, whole::write_whole};
+use super::{given, said::Said, whole::write_whole};
 use crate::{
     image::{Digest, Image},
     report::{REPORT, Report},
@@ -60,14 +60,9 @@ struct Artifact {
 /// Lists the images of Packer's last run, or writes down what was found of one.
 pub(crate) fn said(args: &Args) -> anyhow::Result<Said> {
     let path = &args.packer;
-    let shown = || path.display().to_string();
-    let length = fs::metadata(path).with_context(shown)?.len();
-    if length > LARGEST {
-        bail!("{}: {length} bytes are no manifest; the limit is {LARGEST}", path.display());
-    }
-    let text = fs::read(path).with_context(shown)?;
+    let text = given::text(path, &path.display().to_string(), "manifest", LARGEST)?;
     let mut manifest: Manifest =
-        serde_json::from_slice(&text).with_context(|| format!("{} is no manifest of Packer", path.display()))?;
+        serde_json::from_str(&text).with_context(|| format!("{} is no manifest of Packer", path.display()))?;
     let last = manifest.last_run_uuid.clone();
     let mut builds: Vec<_> = manifest.builds.iter_mut().filter(|build| build.packer_run_uuid == last).collect();
     let files = |build: &Build| -> anyhow::Result<Vec<PathBuf>> {
@@ -92,7 +87,7 @@ pub(crate) fn said(args: &Args) -> anyhow::Result<Said> {
             .with_context(|| folder.join(REPORT).display().to_string())?;
     for build in &mut builds {
         for file in files(build)? {
-            let digest = File::open(&file).and_then(|file| Digest::of_file(&file));
+            let digest = Digest::of_path(&file);
             let digest = digest.with_context(|| file.display().to_string())?.to_string();
             if digest == report.subject.digest {
                 let data = build.custom_data.get_or_insert_default();

@@ -1,12 +1,16 @@
 //! `kverify seal IMAGE`.
 
-use std::{fmt::Write as _, fs, path::PathBuf};
+use std::{
+    fmt::Write as _,
+    path::{Path, PathBuf},
+};
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use clap::ValueEnum;
 
 use super::{
     account::Account,
+    given,
     live::{Live, Shown},
     machine_args::MachineArgs,
     verify::interrupted,
@@ -77,7 +81,7 @@ pub(crate) async fn run(args: &Args, shown: Shown) -> anyhow::Result<u8> {
             SnapshotsArg::Destroy => Snapshots::Destroy,
             SnapshotsArg::Keep => Snapshots::Keep,
         },
-        steps: args.steps.as_ref().map(steps).transpose()?,
+        steps: args.steps.as_deref().map(steps).transpose()?,
         keep_passwords: args.keep_passwords,
         sweep: !args.no_sweep,
         scrub: match args.scrub {
@@ -102,13 +106,10 @@ pub(crate) async fn run(args: &Args, shown: Shown) -> anyhow::Result<u8> {
     Ok(0)
 }
 
-fn steps(path: &PathBuf) -> anyhow::Result<(String, String)> {
-    let named = || path.display().to_string();
-    let length = fs::metadata(path).with_context(named)?.len();
-    if length > LONGEST_STEPS {
-        bail!("{}: {length} bytes are no script of steps; the limit is {LONGEST_STEPS}", path.display());
-    }
-    Ok((named(), fs::read_to_string(path).with_context(named)?))
+fn steps(path: &Path) -> anyhow::Result<(String, String)> {
+    let named = path.display().to_string();
+    let text = given::text(path, &named, "script of steps", LONGEST_STEPS)?;
+    Ok((named, text))
 }
 
 fn said(sealed: &Sealed, shown: Shown) -> String {

@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use serde::Serialize;
 use tempfile::NamedTempFile;
 
-use crate::report::json;
+use crate::{pipeline::folder_of, report::json};
 
 /// A file that gets its name once it is whole, and vanishes where it never is.
 pub(super) struct Unfinished {
@@ -22,7 +22,7 @@ pub(super) struct Unfinished {
 impl Unfinished {
     /// An empty one in the folder that it is for.
     pub(super) fn new(path: &Path) -> anyhow::Result<Self> {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = folder_of(path);
         let everyone = Permissions::from_mode(0o644);
         let file = tempfile::Builder::new().permissions(everyone).tempfile_in(folder);
         let file = file.with_context(|| folder.display().to_string())?;

@@ -67,6 +67,11 @@ pub struct PublicKey {
     key: VerifyingKey,
 }
 
+/// The text of a key in the environment.
+fn in_environment() -> Option<String> {
+    env::var(KEY_VARIABLE).ok().filter(|text| !text.is_empty())
+}
+
 impl SigningKey {
     /// A fresh key.
     ///
@@ -85,8 +90,14 @@ impl SigningKey {
         if let Some(path) = path {
             return Self::read(path);
         }
-        let text = env::var(KEY_VARIABLE).ok().filter(|text| !text.is_empty()).ok_or(KeyError::None)?;
+        let text = in_environment().ok_or(KeyError::None)?;
         Self::parse(&text, &format!("in {KEY_VARIABLE}"))
+    }
+
+    /// Whether the environment has a key, or what should be one.
+    #[must_use]
+    pub fn is_in_environment() -> bool {
+        in_environment().is_some()
     }
 
     fn read(path: &Path) -> Result<Self, KeyError> {

@@ -5,6 +5,7 @@ use std::{
     fs::File,
     io,
     os::unix::fs::FileExt,
+    path::Path,
     str::FromStr,
     sync::atomic::{AtomicBool, Ordering},
 };
@@ -87,6 +88,14 @@ impl Digest {
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
+    }
+
+    /// The digest of all of the file at a path.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn of_path(path: &Path) -> io::Result<Self> {
+        Self::of_file(&File::open(path)?)
     }
 
     /// The digest of all of a file, whatever it holds.

@@ -9,7 +9,7 @@ use rustix::fs::{AtFlags, CWD, linkat};
 use crate::machine::path_of;
 
 /// The folder that holds `path`.
-pub(super) fn folder_of(path: &Path) -> &Path {
+pub(crate) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
 }
 

@@ -1,8 +1,6 @@
 //! What has to be done, as the command lines that do it.
 
 use std::{
-    env,
-    fs::File,
     path::{Path, PathBuf},
     sync::OnceLock,
 };
@@ -19,11 +17,9 @@ use crate::{
     cli::{Cli, Command},
     gate::{Policy, SigningKey, Target},
     image::Digest,
-    pipeline::store::Store,
+    pipeline::{folder_of, store::Store},
 };
 
-/// Where a private key stands if no file is named.
-const KEY: &str = "KVERIFY_KEY";
 /// Where the store is named if the file names none.
 const STORE: &str = "KVERIFY_STORE";
 
@@ -62,11 +58,15 @@ pub(super) fn plan(recipe: &Recipe, golden: &str) -> anyhow::Result<Plan> {
     };
     let mut planner = Planner { recipe, report: None, plan: Plan { steps: Vec::new(), image } };
     for name in StepName::ALL {
+        let wanted = match name {
+            StepName::Build => recipe.image.is_none(),
+            StepName::Store => recipe.stores(),
+            _ => recipe.has(name),
+        };
+        if !wanted {
+            continue;
+        }
         let step = match name {
-            StepName::Build if recipe.image.is_some() => continue,
-            // What is promoted has to be in the store.
-            StepName::Store if recipe.has(StepName::Promote) => planner.store(golden)?,
-            _ if !recipe.has(name) => continue,
             StepName::Build => planner.build()?,
             StepName::Verify => planner.verify()?,
             StepName::Seal => planner.seal(golden)?,
@@ -90,7 +90,7 @@ impl Planner<'_> {
     }
 
     fn build(&self) -> anyhow::Result<Step> {
-        let words = match (self.recipe.answers(), self.recipe.text(StepName::Build, "command")) {
+        let words = match (self.recipe.answers(), self.recipe.command()) {
             (Some(answers), None) => Line::of(&["build"]).read(answers),
             (None, Some(_)) => Line::of(&["build"]),
             _ => bail!(
@@ -98,11 +98,7 @@ impl Planner<'_> {
             ),
         };
         let (image, log) = (self.plan.image.clone(), self.recipe.work.join("build.log"));
-        let line = if words.0.len() == 1 {
-            words.and(self.recipe.command_options()?)
-        } else {
-            self.line(StepName::Build, words)?
-        };
+        let line = self.line(StepName::Build, words)?;
         Ok(Step {
             reads: self.recipe.reads()?,
             lines: vec![line.text("--out").made(&image).text("--serial-log").made(&log)],
@@ -172,8 +168,7 @@ impl Planner<'_> {
     /// A line, and the one that signs what it leaves, where somebody wants to see that or there is a key; and whose key.
     fn signed(&self, name: StepName, out: &Path, line: Line) -> anyhow::Result<(Vec<Line>, Option<String>)> {
         let attest = Line::of(&["attest"]).made(out).and(self.recipe.options(name, &command("attest"))?);
-        let wanted = self.recipe.has(StepName::Store) || self.recipe.has(StepName::Promote);
-        if !wanted && !attest.has("--key") && env::var_os(KEY).is_none_or(|key| key.is_empty()) {
+        if !self.recipe.stores() && !attest.has("--key") && !SigningKey::is_in_environment() {
             return Ok((vec![line], None));
         }
         let key = SigningKey::find(self.recipe.path(name, "key").as_deref()).with_context(|| name.to_string())?;
@@ -210,8 +205,7 @@ fn judge() -> anyhow::Result<String> {
     if let Some(digest) = PROGRAM.get() {
         return Ok(format!("judged by {digest}"));
     }
-    let program =
-        File::open("/proc/self/exe").and_then(|program| Digest::of_file(&program)).context("/proc/self/exe")?;
+    let program = Digest::of_path(Path::new("/proc/self/exe")).context("/proc/self/exe")?;
     Ok(format!("judged by {}", PROGRAM.get_or_init(|| program)))
 }
 
@@ -289,8 +283,7 @@ fn promotable(policy: &Policy, keys: &[(StepName, SigningKey)], formats: &[Targe
 
 /// A path as nobody else writes it, whether it is there or not.
 fn whole(path: &Path) -> PathBuf {
-    let near = path.parent().filter(|near| !near.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let there = near.canonicalize().map(|near| near.join(path.file_name().unwrap_or_default()));
+    let there = folder_of(path).canonicalize().map(|near| near.join(path.file_name().unwrap_or_default()));
     path.canonicalize().or(there).or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.to_owned())
 }
 

@@ -6,7 +6,7 @@
 use std::{
     any::TypeId,
     collections::BTreeSet,
-    env, fs,
+    env,
     path::{Path, PathBuf},
 };
 
@@ -16,11 +16,8 @@ use toml::{Table, Value};
 
 #[cfg(test)]
 use super::line::Line;
-use super::{
-    line::Word,
-    step::{StepName, command},
-};
-use crate::book;
+use super::{line::Word, step::StepName};
+use crate::{book, cli::given};
 
 /// The largest file, in bytes.
 const LARGEST: u64 = 1 << 20;
@@ -67,15 +64,11 @@ struct Setting {
 impl Recipe {
     /// Reads a file; `set` holds `KEY=VALUE` and `STEP.KEY=VALUE`, which take the place of what it says.
     pub(super) fn read(path: &Path, set: &[String]) -> anyhow::Result<Self> {
-        let shown = || format!("pipeline {}", path.display());
-        let length = fs::metadata(path).with_context(shown)?.len();
-        if length > LARGEST {
-            bail!("pipeline {}: {length} bytes are no pipeline; the limit is {LARGEST}", path.display());
-        }
-        let text = fs::read_to_string(path).with_context(shown)?;
+        let shown = format!("pipeline {}", path.display());
+        let text = given::text(path, &shown, "pipeline", LARGEST)?;
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let base = path.parent().unwrap_or(Path::new(""));
-        Self::parse(&name, &text, base, set).with_context(shown)
+        Self::parse(&name, &text, base, set).context(shown)
     }
 
     fn parse(name: &str, text: &str, base: &Path, set: &[String]) -> anyhow::Result<Self> {
@@ -165,6 +158,16 @@ impl Recipe {
         self.path(StepName::Build, ANSWERS)
     }
 
+    /// The command of the user's own that builds.
+    pub(super) fn command(&self) -> Option<&str> {
+        self.text(StepName::Build, "command")
+    }
+
+    /// Whether the image goes into a store: what is promoted does.
+    pub(super) fn stores(&self) -> bool {
+        self.has(StepName::Store) || self.has(StepName::Promote)
+    }
+
     /// The files that a command which builds says that it reads.
     pub(super) fn reads(&self) -> anyhow::Result<Vec<PathBuf>> {
         let Some(setting) = self.settings(StepName::Build).find(|setting| setting.key == READS) else {
@@ -174,21 +177,12 @@ impl Recipe {
         Ok(items.iter().map(|path| joined(&setting.base, path)).collect())
     }
 
-    /// The options of a command of the user's own that builds: none is for a machine.
-    pub(super) fn command_options(&self) -> anyhow::Result<Vec<Word>> {
-        let command = command(StepName::Build.command());
-        let options = options(StepName::Build, &command).filter(|(option, _)| COMMAND.contains(option));
-        let words = options.map(|(option, argument)| {
-            let setting = self.settings(StepName::Build).find(|setting| setting.key == option);
-            setting.map_or(Ok(Vec::new()), |setting| setting.words(option, argument))
-        });
-        Ok(words.collect::<anyhow::Result<Vec<_>>>().context("build")?.concat())
-    }
-
     /// The options of a step's command, or of the `attest` behind it, that the file gives it.
     pub(super) fn options(&self, step: StepName, command: &Command) -> anyhow::Result<Vec<Word>> {
         let mut words = Vec::new();
-        for (option, argument) in options(step, command) {
+        // What builds by itself is told nothing of a machine.
+        let by_itself = step == StepName::Build && self.command().is_some();
+        for (option, argument) in options(step, command).filter(|(option, _)| !by_itself || COMMAND.contains(option)) {
             if let Some(setting) = self.settings(step).find(|setting| setting.key == option) {
                 words.extend(setting.words(option, argument).with_context(|| format!("{step}: {option}"))?);
             }
@@ -261,9 +255,7 @@ impl Setting {
         }
         Ok(words.into_iter().map(|word| Word::Uncounted(word.said().to_owned())).collect())
     }
-}
 
-impl Setting {
     /// The value, or those of a list.
     fn items(&self) -> anyhow::Result<Vec<String>> {
         match &self.value {
@@ -302,7 +294,8 @@ fn joined(base: &Path, path: &str) -> PathBuf {
 mod tests {
     use std::path::{Path, PathBuf};
 
-    use super::{Line, Recipe, StepName, Word, command};
+    use super::{Line, Recipe, StepName, Word};
+    use crate::cli::pipeline::step::command;
 
     fn recipe(text: &str, set: &[&str]) -> Result<Recipe, String> {
         let set: Vec<_> = set.iter().map(|&set| set.to_owned()).collect();

@@ -4,7 +4,7 @@
 //! many seconds it has (`KVERIFY_DEADLINE`). It ends with 0 and leaves an image there that stands alone, or there is none.
 
 use std::{
-    fs::{self, File},
+    fs::File,
     io,
     os::unix::{fs::FileExt as _, process::CommandExt as _},
     path::{Path, PathBuf},
@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 use super::{BuildError, DEADLINE, TAIL};
 use crate::{
     image::Image,
-    pipeline::named::{folder_of, free},
+    pipeline::named::{folder_of, free, name},
     run::Progress,
 };
 
@@ -72,8 +72,8 @@ pub async fn build_by(request: &CommandRequest, progress: &(dyn Fn(Progress) + S
     let near = folder_of(&request.out);
     let folder = tempfile::Builder::new().prefix(ROOM).tempdir_in(near);
     let folder = folder.map_err(|error| file(near, error.to_string()))?;
-    let name = request.out.file_name().unwrap_or_default();
-    let made = folder.path().canonicalize().map_err(|error| file(folder.path(), error.to_string()))?.join(name);
+    let made = folder.path().canonicalize().map_err(|error| file(folder.path(), error.to_string()))?;
+    let made = made.join(request.out.file_name().unwrap_or_default());
     let log = match &request.log {
         Some(path) => File::options().create(true).truncate(true).read(true).write(true).open(path),
         None => tempfile::tempfile_in(folder.path()),
@@ -107,9 +107,7 @@ pub async fn build_by(request: &CommandRequest, progress: &(dyn Fn(Progress) + S
     }
     // Nothing that stands on other files, and nothing that could not be read.
     let image = Image::open(&made)?;
-    rustix::fs::fsync(image.file()).map_err(|error| file(&request.out, error.to_string()))?;
-    fs::hard_link(&made, &request.out).map_err(|error| file(&request.out, error.to_string()))?;
-    File::open(near).and_then(|folder| folder.sync_all()).map_err(|error| file(near, error.to_string()))?;
+    name(image.file(), &request.out).map_err(|error| file(&request.out, error.to_string()))?;
     Ok(begun.elapsed())
 }
 
