@@ -11,7 +11,11 @@ use super::{
     machine_args::MachineArgs,
     verify::interrupted,
 };
-use crate::pipeline::{BuildRequest, CommandRequest, Done, build, build_by};
+use crate::{
+    image::Seed,
+    machine::Keys,
+    pipeline::{BuildRequest, CommandRequest, Done, build, build_by},
+};
 
 const GIB: u64 = 1 << 30;
 
@@ -40,6 +44,14 @@ pub(crate) struct Args {
     /// What the console must have said by then.
     #[arg(long, value_name = "REGEX")]
     done_pattern: Option<Regex>,
+    /// What is typed on the machine's keyboard, as in Packer's `boot_command`: `e<end> console=tty0<enter><wait20s>`; and
+    /// `<until "TEXT">` waits until the serial console says so. Several are typed one after the other.
+    #[arg(long, value_name = "KEYS", conflicts_with = "command")]
+    boot_command: Vec<Keys>,
+    /// The label of the volume that the answers are on, as `answers.env`; an installer that goes by commands typed needs
+    /// another than the one it looks for.
+    #[arg(long, value_name = "LABEL", default_value = Seed::ANSWERS, conflicts_with = "command")]
+    seed_label: String,
     /// Where the serial console goes, or what the command says, whatever becomes of the build.
     #[arg(long, value_name = "FILE")]
     serial_log: Option<PathBuf>,
@@ -60,6 +72,8 @@ impl Args {
             installer: installer.to_owned(),
             out: self.out.clone(),
             disk_bytes: self.disk * GIB,
+            seed_label: self.seed_label.clone(),
+            keys: self.boot_command.iter().cloned().fold(Keys::default(), Keys::then),
             spec: self.machine.spec(),
             done: match self.done {
                 DoneArg::Poweroff => Done::Poweroff,

@@ -68,6 +68,21 @@ impl Console {
         all
     }
 
+    /// How many bytes have come.
+    pub(crate) fn heard(&self) -> u64 {
+        let state = self.lock();
+        (state.beginning.len() + state.end.len()) as u64 + state.left_out
+    }
+
+    /// What came after the first `heard` bytes, as far as it is kept.
+    pub(crate) fn since(&self, heard: u64) -> Vec<u8> {
+        let state = self.lock();
+        let skip = |left: u64| usize::try_from(left).unwrap_or(usize::MAX);
+        let beginning = state.beginning.iter().skip(skip(heard));
+        let before_end = state.beginning.len() as u64 + state.left_out;
+        beginning.chain(state.end.iter().skip(skip(heard.saturating_sub(before_end)))).copied().collect()
+    }
+
     /// The last `count` lines that say something, made harmless.
     #[must_use]
     pub fn tail(&self, count: usize) -> Vec<String> {

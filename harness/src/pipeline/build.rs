@@ -3,9 +3,11 @@
 //! The disk has no name until it is proven to hold an installed system, so a failed build leaves nothing at its place.
 
 mod command;
+mod typing;
 
 use std::{
     fs,
+    future::pending,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -15,10 +17,11 @@ use regex::Regex;
 
 pub(super) use self::command::ROOM;
 pub use self::command::{CommandRequest, build_by};
+use self::typing::Typing;
 use super::named::{folder_of, free, name};
 use crate::{
     image::{Image, ImageError, Overlay, Seed, SeedError, UnnamedError},
-    machine::{BootDisk, Machine, MachineError, Media, Spec, StartError},
+    machine::{BootDisk, Keys, Machine, MachineError, Media, Spec, StartError},
     run::Progress,
 };
 
@@ -51,6 +54,10 @@ pub struct BuildRequest {
     pub out: PathBuf,
     /// Size of its disk, in bytes.
     pub disk_bytes: u64,
+    /// The label of the volume that holds the answers.
+    pub seed_label: String,
+    /// What is typed on the machine's keyboard.
+    pub keys: Keys,
     /// The machine that installs.
     pub spec: Spec,
     /// How the installation ends.
@@ -125,7 +132,7 @@ pub async fn build(request: &BuildRequest, progress: &(dyn Fn(Progress) + Sync))
     let folder = folder_of(&request.out);
     let disk = Overlay::create(folder, request.disk_bytes)?;
     let disk_path = disk.fd_path();
-    let seed = Seed::new(Seed::ANSWERS).file("answers.env", answers).volume()?;
+    let seed = Seed::new(&request.seed_label).file("answers.env", answers).volume()?;
     let media = Media {
         disk: BootDisk::Written(&disk_path),
         volumes: vec![seed],
@@ -186,27 +193,49 @@ async fn installed(
 ) -> Result<(), BuildError> {
     let failed = |why: String| BuildError::Failed { why, tail: tail(machine) };
     let limit = machine.deadline();
+    let typing = Typing::new(&request.keys);
+    if !request.keys.is_empty() {
+        // Somebody is there: what would be the end of a boot, as a shell of the firmware's, is what they type into.
+        machine.settle();
+    }
+    let typed = async {
+        match machine.type_keys(&request.keys, &|text| typing.waits(text)).await {
+            Ok(()) => typing.ends(),
+            Err(error) => return error,
+        }
+        pending().await
+    };
     let stopped = async {
         let mut tick = tokio::time::interval(Duration::from_secs(1));
         loop {
             tick.tick().await;
             progress(Progress::Booting { age: machine.age(), line: machine.console().last_line() });
-            if machine.console().last_heard().elapsed() > QUIET && machine.is_idle().await {
+            let quiet = machine.console().last_heard().elapsed() > QUIET && typing.last().elapsed() > QUIET;
+            if quiet && typing.is_at_rest() && machine.is_idle().await {
                 return;
             }
         }
     };
     let end = tokio::select! {
         end = machine.over() => end?,
-        () = stopped => return Err(failed(format!("silent and idle for {} s: it waits for somebody", QUIET.as_secs()))),
-        () = tokio::time::sleep(limit) => return Err(failed(format!("not done after {} s", limit.as_secs()))),
+        error = typed => return Err(error.into()),
+        () = stopped => {
+            let why = format!("silent and idle for {} s: it waits for somebody", QUIET.as_secs());
+            return Err(failed(why + &typing.left()));
+        }
+        () = tokio::time::sleep(limit) => {
+            return Err(failed(format!("not done after {} s", limit.as_secs()) + &typing.left()));
+        }
     };
     let expected = match request.done {
         Done::Poweroff => BootEnd::PoweredOff,
         Done::Reboot => BootEnd::ResetLoop { resets: 1 },
     };
     if end != expected {
-        return Err(failed(end.to_string()));
+        return Err(failed(end.to_string() + &typing.left()));
+    }
+    if !typing.left().is_empty() {
+        return Err(failed(format!("the machine ended{}", typing.left())));
     }
     let said = String::from_utf8_lossy(&machine.console().bytes()).into_owned();
     match &request.done_pattern {
