@@ -16,6 +16,8 @@ mod lead;
 mod live;
 mod machine_args;
 mod manifest;
+mod matrix;
+mod merge;
 mod pcap;
 mod pipeline;
 mod promote;
@@ -81,6 +83,10 @@ enum Command {
     Export(export::Args),
     /// Do what is left to do of a pipeline: from answers to an image that a channel points to.
     Pipeline(pipeline::Args),
+    /// Verify all images of a matrix, as many at once as there is room for.
+    Matrix(Box<matrix::Args>),
+    /// Put the parts of a matrix together that were run elsewhere, or refuse what does not make a whole.
+    Merge(merge::Args),
     /// List every check with what it demands.
     Checks(checks::Args),
     /// List every scenario with what it cost where it was measured.
@@ -155,6 +161,8 @@ async fn obeyed(cli: Cli) -> anyhow::Result<u8> {
         Command::Build(args) => build::run(&args, shown).await,
         Command::Seal(args) => seal::run(&args, shown).await,
         Command::Pipeline(args) => pipeline::run(&args, shown).await,
+        Command::Matrix(args) => matrix::run(&args, shown).await,
+        Command::Merge(args) => Ok(tell(&merge::said(&args, shown)?)),
         Command::Export(args) => Ok(tell(&export::said(&args, shown).await?)),
         Command::Record(args) => record::run(&args, shown).await,
         Command::Replay(args) => replay::run(&args, shown),

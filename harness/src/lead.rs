@@ -7,8 +7,6 @@
 mod ask;
 mod desk;
 mod ending;
-mod fetch;
-mod ran;
 mod serve;
 mod spoken;
 mod watched;
@@ -23,8 +21,8 @@ pub use ask::{AskError, ask};
 pub use ending::Ending;
 pub use spoken::{Question, Told};
 pub use watched::Watched;
-pub use work::{Order, Step};
 
+use crate::matrix::{Order, Step};
 use desk::Desk;
 
 /// Why a leader cannot do its work.
@@ -62,7 +60,7 @@ impl Leader {
     /// # Errors
     /// [`LeadError`] names the path.
     pub fn open(order: Order) -> Result<Self, LeadError> {
-        order.clear()?;
+        work::clear(&order)?;
         let unnamed = |source| LeadError::Socket { path: std::env::temp_dir(), source };
         let folder = tempfile::Builder::new().prefix("kverify-lead-").tempdir().map_err(unnamed)?;
         let path = folder.path().join("socket");

@@ -3,6 +3,12 @@
 //! Everything that can be wrong in the file is told when it is read, with its place: what is listed and what is booted
 //! later come from the same rows, and a row that is misread would be a row that nobody misses.
 
+mod campaign;
+mod fetch;
+pub(crate) mod hardware;
+mod ran;
+mod row;
+mod schedule;
 #[cfg(test)]
 mod tests;
 mod written;
@@ -10,11 +16,20 @@ mod written;
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use kverify_checks::{AnyCheck, Expectation, Need, Origin, all, expect::ExpectError, scenarios::Scenario};
 
-use crate::book::SheetError;
+pub(crate) use campaign::write;
+pub use campaign::{Campaign, CampaignError, MATRIX, Stage, read, run, times};
+pub use hardware::Hardware;
+pub(crate) use ran::Ran;
+pub(crate) use row::verified;
+pub use row::{Order, Step};
+pub use schedule::{Load, Queue, Room, foreseen, shared_out};
+
+use crate::{book::SheetError, gate::Waivers, image::Digest};
 use written::Page;
 
 /// Most bytes of a matrix file.
@@ -25,6 +40,8 @@ const LARGEST: u64 = 1 << 20;
 pub struct Matrix {
     /// The rows, in the order of the file; at least one.
     pub rows: Vec<Row>,
+    /// The digest of the file.
+    pub digest: Digest,
 }
 
 /// One image, and what it is expected to be.
@@ -36,12 +53,20 @@ pub struct Row {
     pub image: ImageSource,
     /// Where the matrix says so.
     pub image_at: Origin,
+    /// The digest that the image has to have, where the matrix says so.
+    pub digest: Option<Digest>,
     /// The expectation as [`crate::run::Request`] takes it: a built-in name, or the path of a file.
     pub expect: String,
     /// Its values.
     pub expectation: Expectation,
-    /// The scenarios that its machine has to come through.
+    /// The scenarios that its machine has to come through, those of clouds among them.
     pub scenarios: Vec<Scenario>,
+    /// The failures that are borne.
+    pub waivers: Waivers,
+    /// What is said of its machine.
+    pub hardware: Hardware,
+    /// How long its boot may take.
+    pub timeout: Option<Duration>,
 }
 
 /// How the image of a row is found.
@@ -49,6 +74,13 @@ pub struct Row {
 pub enum ImageSource {
     /// A file.
     File(PathBuf),
+    /// The one file of a folder whose name is like this.
+    Glob {
+        /// The folder.
+        folder: PathBuf,
+        /// The name, with `*` and `?`.
+        name: String,
+    },
     /// A program, its words, and the folder that it runs in; the last line it prints is the path of the image.
     Command {
         /// The program and its words; at least one.

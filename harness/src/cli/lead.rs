@@ -11,8 +11,8 @@ use super::{
     verify::interrupted,
 };
 use crate::{
-    lead::{Leader, Order, Step, Watched},
-    matrix::Matrix,
+    lead::{Leader, Watched},
+    matrix::{Matrix, Order, Step},
 };
 
 /// Options of `kverify lead`.
@@ -47,7 +47,7 @@ pub(crate) async fn run(args: &Args, shown: Shown) -> anyhow::Result<u8> {
     let live = Live::lines(shown);
     let step = |step| match step {
         Step::Said(words) => live.say(&words),
-        Step::Run(progress) => live.show(&progress),
+        Step::Run { progress, .. } => live.show(&progress),
     };
     tokio::select! {
         led = leader.lead(&step) => led?,

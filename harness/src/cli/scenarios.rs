@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::said::Said;
 use crate::{
     report::{Ink, Page, Style, json},
-    run::scenario_named,
+    run::{cloud_named, clouds, scenario_named},
 };
 
 /// Options of `kverify scenarios`.
@@ -53,24 +53,12 @@ impl FromStr for Clouds {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let there = || all().iter().filter(|scenario| scenario.cloud.is_some());
-        let name = |scenario: &Scenario| scenario.name.trim_start_matches(CLOUD).to_owned();
         if text == "all" {
-            return Ok(Self(there().cloned().collect()));
+            return Ok(Self(clouds().cloned().collect()));
         }
-        let named = |wanted: &str| {
-            let unknown = || {
-                let names: Vec<_> = there().map(name).collect();
-                format!("no cloud is called `{wanted}`; there are all, {}", names.join(", "))
-            };
-            there().find(|scenario| name(scenario) == wanted).cloned().ok_or_else(unknown)
-        };
-        text.split(',').map(named).collect::<Result<_, _>>().map(Self)
+        text.split(',').map(cloud_named).collect::<Result<_, _>>().map(Self)
     }
 }
-
-/// What the scenarios of clouds begin with.
-const CLOUD: &str = "cloud-";
 
 /// A scenario as a program reads it.
 #[derive(Serialize)]

@@ -71,6 +71,12 @@ impl Waivers {
         Ok(waivers)
     }
 
+    /// The first that holds no longer.
+    #[must_use]
+    pub fn ended(&self, now: Timestamp) -> Option<&Waiver> {
+        self.waiver.iter().find(|waiver| !waiver.holds(now))
+    }
+
     /// Lets a failure of this image pass as waived, and gives the waiver. One that has ended is told and changes nothing.
     pub(crate) fn apply(&self, outcome: &mut Outcome, image: &str, now: Timestamp) -> Option<&Waiver> {
         if outcome.status != Status::Fail {

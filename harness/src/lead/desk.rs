@@ -8,10 +8,8 @@ use std::sync::{
 use kverify_checks::Outcome;
 use tokio::sync::{mpsc, watch};
 
-use super::{
-    ran::Ran,
-    spoken::{Line, Question, Told},
-};
+use super::spoken::{Line, Question, Told};
+use crate::matrix::Ran;
 
 /// The rows of a matrix, by what has become of each.
 pub(super) struct Desk {

@@ -1,8 +1,11 @@
 //! What a matrix may say, and where it is told that something in it means nothing.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Duration};
 
-use super::{ImageSource, Matrix};
+use kverify_checks::scenarios::Bus;
+
+use super::{Hardware, ImageSource, Matrix};
+use crate::machine::{AccelChoice, Network, Spec};
 
 const GOOD: &str = "[[row]]\nname = \"one\"\nimage.file = \"golden.qcow2\"\nexpect = \"debian-13-server\"\n";
 
@@ -60,6 +63,85 @@ fn what_means_nothing_is_told_with_its_line() {
 fn a_doubled_row_is_told_with_both_lines() {
     let again = format!("{GOOD}\n{GOOD}");
     refused(&again, "matrix.toml:7: a second row called `one`; the first is in line 2");
+}
+
+#[test]
+fn axes_make_a_row_of_each() {
+    let names = |more: &str| {
+        let matrix = read(&format!("{GOOD}{more}"))?;
+        Ok::<_, String>(matrix.rows.iter().map(|row| row.name.clone()).collect::<Vec<_>>())
+    };
+    let axes = "axes.bus = ['virtio', 'scsi']\naxes.memory = [1024, 2048]\n";
+    let all = ["one.virtio.1024M", "one.virtio.2048M", "one.scsi.1024M", "one.scsi.2048M"];
+    assert_eq!(names(axes).unwrap(), all);
+    let less = format!("{axes}exclude = [{{ bus = 'scsi', memory = 1024 }}]\ninclude = [{{ bus = 'sata' }}]\n");
+    assert_eq!(names(&less).unwrap(), [all[0], all[1], all[3], "one.sata"]);
+    let matrix = read(&format!("{GOOD}memory = 4096\naxes.cpus = [1]\n")).unwrap();
+    assert_eq!(matrix.rows[0].hardware, Hardware { memory: Some(4096), cpus: Some(1), bus: None });
+    let spec = matrix.rows[0].hardware.of(&spec(), None);
+    assert_eq!((spec.memory_mib, spec.cpus, spec.bus), (4096, 1, Bus::Nvme), "what it does not say is the caller's");
+    let wrong = |more: &str, begins: &str| refused(&format!("{GOOD}{more}"), begins);
+    wrong(&format!("{axes}exclude = [{{ bus = 'nvme' }}]\n"), "matrix.toml:7: it excludes no row of these axes");
+    wrong(&format!("{axes}exclude = [{{}}]\n"), "matrix.toml:7: it excludes no row");
+    let each = "exclude = [{ bus = 'scsi' }, { bus = 'virtio' }]\n";
+    wrong(&format!("{axes}{each}"), "matrix.toml:5: every row of these axes is excluded");
+    let again = "include = [{ bus = 'scsi', memory = 2048 }]\n";
+    wrong(&format!("{axes}{again}"), "matrix.toml:7: it includes a row that the axes make already");
+    wrong("axes.bus = ['ide']\n", "matrix.toml:5: unknown variant `ide`");
+    wrong("axes.disk = [1]\n", "matrix.toml:5: unknown field `disk`");
+    wrong("axes.memory = [16]\n", "matrix.toml:5: memory of 16 MiB; a machine has 256 to ");
+    wrong("axes.bus = ['scsi', 'scsi']\n", "matrix.toml:2: a second row called `one.scsi`");
+}
+
+#[test]
+fn digests_times_clouds_and_waivers() {
+    let wrong = |more: &str, begins: &str| refused(&format!("{GOOD}{more}"), begins);
+    let digest = format!("sha256:{}", "0".repeat(64));
+    let more = format!("digest = '{digest}'\ntimeout = '5m'\nclouds = ['ec2']\n");
+    let matrix = read(&format!("{GOOD}{more}")).unwrap();
+    let row = &matrix.rows[0];
+    assert_eq!(row.digest.map(|digest| digest.to_string()), Some(digest));
+    assert_eq!(row.timeout, Some(Duration::from_mins(5)));
+    assert_eq!(row.scenarios[0].name, "cloud-ec2");
+    wrong("digest = 'sha256:0'\n", "matrix.toml:5: no digest");
+    wrong("timeout = '5'\n", "matrix.toml:5: a time of at most a day is wanted");
+    wrong("clouds = ['ecs']\n", "matrix.toml:5: no cloud is called `ecs`");
+    wrong("waivers = 'none.toml'\n", "matrix.toml:5: ");
+    let waiver = |until: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let text = format!(
+            "[[waiver]]\ncheck = 'boot.ready'\nimage = 'golden*'\nreason = 'r'\nowner = 'o'\nuntil = '{until}'\n"
+        );
+        fs::write(folder.path().join("waivers.toml"), text).unwrap();
+        fs::write(folder.path().join("matrix.toml"), format!("{GOOD}waivers = 'waivers.toml'\n")).unwrap();
+        Matrix::read(&folder.path().join("matrix.toml")).map(drop).map_err(|error| error.to_string())
+    };
+    assert_eq!(waiver("2999-12-31"), Ok(()));
+    let ended = waiver("2020-12-31").unwrap_err();
+    assert!(ended.contains("matrix.toml:5: ") && ended.contains("`boot.ready` for golden* has ended"), "{ended}");
+}
+
+#[test]
+fn a_pattern_means_one_file() {
+    let glob = |pattern: &str| GOOD.replace("image.file = \"golden.qcow2\"", &format!("image.glob = '{pattern}'"));
+    let matrix = read(&glob("images/golden-*.qcow2")).unwrap();
+    let ImageSource::Glob { folder, name } = &matrix.rows[0].image else { panic!("{matrix:?}") };
+    assert!(folder.ends_with("images") && name == "golden-*.qcow2");
+    refused(&glob("*/golden.qcow2"), "matrix.toml:3: a path whose last part holds");
+    refused(&glob("golden.qcow2"), "matrix.toml:3: a path whose last part holds");
+}
+
+/// The caller's machine.
+fn spec() -> Spec {
+    Spec {
+        memory_mib: 2048,
+        cpus: 2,
+        accel: AccelChoice::Auto,
+        bus: Bus::Nvme,
+        clock: None,
+        network: Network::Lab,
+        deadline: None,
+    }
 }
 
 #[test]

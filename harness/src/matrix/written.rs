@@ -3,17 +3,32 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
-use kverify_checks::{Expectation, Origin, scenarios::Scenario};
+use jiff::{SignedDuration, Timestamp};
+use kverify_checks::{
+    Expectation, Origin,
+    scenarios::{Bus, Scenario},
+};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{ImageSource, Matrix, MatrixError, Row};
-use crate::{book, run::scenario_named};
+use super::{
+    ImageSource, Matrix, MatrixError, Row,
+    hardware::{Axes, Hardware},
+};
+use crate::{
+    book,
+    gate::Waivers,
+    image::Digest,
+    run::{cloud_named, scenario_named},
+};
 
 /// Most characters of a row's name.
 const LONGEST_NAME: usize = 100;
+/// The longest that a machine may take.
+const LONGEST_TIME: Duration = Duration::from_hours(24);
 
 /// The file as it is written.
 #[derive(Deserialize)]
@@ -30,13 +45,34 @@ struct WrittenRow {
     image: WrittenImage,
     expect: Spanned<String>,
     #[serde(default)]
+    digest: Option<Spanned<String>>,
+    #[serde(default)]
     scenarios: Vec<Spanned<String>>,
+    #[serde(default)]
+    clouds: Vec<Spanned<String>>,
+    #[serde(default)]
+    waivers: Option<Spanned<PathBuf>>,
+    #[serde(default)]
+    bus: Option<Bus>,
+    #[serde(default)]
+    memory: Option<u64>,
+    #[serde(default)]
+    cpus: Option<u32>,
+    #[serde(default)]
+    timeout: Option<Spanned<String>>,
+    #[serde(default)]
+    axes: Option<Spanned<Axes>>,
+    #[serde(default)]
+    exclude: Vec<Spanned<Hardware>>,
+    #[serde(default)]
+    include: Vec<Spanned<Hardware>>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum WrittenImage {
     File(Spanned<PathBuf>),
+    Glob(Spanned<String>),
     Command(Spanned<Vec<String>>),
 }
 
@@ -55,32 +91,106 @@ impl Page<'_> {
         let mut rows = Vec::new();
         for row in written.row {
             let at = row.name.span().start;
-            let row = self.row(row)?;
-            if let Some(line) = lines.insert(row.name.clone(), self.at(at).line) {
-                let message = format!("a second row called `{}`; the first is in line {line}", row.name);
-                return Err(self.invalid(at, &message));
+            for row in self.rows(row)? {
+                if let Some(line) = lines.insert(row.name.clone(), self.at(at).line) {
+                    let message = format!("a second row called `{}`; the first is in line {line}", row.name);
+                    return Err(self.invalid(at, &message));
+                }
+                rows.push(row);
             }
-            rows.push(row);
         }
         if rows.is_empty() {
             return Err(MatrixError::Empty(self.path.to_owned()));
         }
-        Ok(Matrix { rows })
+        Ok(Matrix { rows, digest: Digest::of(self.text.as_bytes()) })
+    }
+
+    /// The rows that a table stands for: one, or one for each value of its axes.
+    fn rows(&self, row: WrittenRow) -> Result<Vec<Row>, MatrixError> {
+        let at = row.name.span().start;
+        let common = Hardware { bus: row.bus, memory: row.memory, cpus: row.cpus };
+        let axes_at = row.axes.as_ref().map_or(at, |axes| axes.span().start);
+        let mut each = row.axes.as_ref().map_or_else(|| vec![Hardware::default()], |axes| axes.get_ref().each());
+        for one in &row.exclude {
+            let before = each.len();
+            each.retain(|each| !each.is(one.get_ref()));
+            if *one.get_ref() == Hardware::default() || each.len() == before {
+                return Err(self.invalid(one.span().start, "it excludes no row of these axes"));
+            }
+        }
+        if each.is_empty() {
+            return Err(self.invalid(axes_at, "every row of these axes is excluded"));
+        }
+        for one in &row.include {
+            if each.contains(one.get_ref()) {
+                return Err(self.invalid(one.span().start, "it includes a row that the axes make already"));
+            }
+            each.push(*one.get_ref());
+        }
+        let one = self.row(row)?;
+        each.into_iter()
+            .map(|hardware| {
+                let hardware_there = common.with(hardware);
+                if let Some(wrong) = hardware_there.wrong() {
+                    return Err(self.invalid(axes_at, &wrong));
+                }
+                let name = format!("{}{}", one.name, hardware.ending());
+                Ok(Row { name, hardware: hardware_there, ..one.clone() })
+            })
+            .collect()
     }
 
     fn row(&self, row: WrittenRow) -> Result<Row, MatrixError> {
-        let (named_at, name) = (row.name.span().start, row.name.into_inner());
+        let name = self.name(&row.name)?;
+        let (image_at, image) = self.image(row.image)?;
+        let (expect, expectation) = self.expectation(&row.expect)?;
+        let digest = row.digest.map(|digest| {
+            let wrong = |_| self.invalid(digest.span().start, "no digest; sha256: and 64 hex digits are wanted");
+            digest.get_ref().parse::<Digest>().map_err(wrong)
+        });
+        let timeout = row.timeout.map(|time| self.time(&time));
+        let waivers = row.waivers.map(|path| self.waivers(&path));
+        Ok(Row {
+            name,
+            image,
+            image_at: self.at(image_at),
+            digest: digest.transpose()?,
+            expect,
+            expectation,
+            scenarios: self.scenarios(&row.scenarios, &row.clouds)?,
+            waivers: waivers.transpose()?.unwrap_or_default(),
+            hardware: Hardware::default(),
+            timeout: timeout.transpose()?,
+        })
+    }
+
+    fn name(&self, name: &Spanned<String>) -> Result<String, MatrixError> {
         let letter = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
+        let (at, name) = (name.span().start, name.get_ref());
         if name.is_empty() || name.len() > LONGEST_NAME || name.starts_with('.') || !name.chars().all(letter) {
             let message = format!(
                 "`{}` is no name for a row: it names tests and a folder, so at most {LONGEST_NAME} letters, digits, \
                  `-`, `_` and `.`, and no `.` first",
                 name.escape_default()
             );
-            return Err(self.invalid(named_at, &message));
+            return Err(self.invalid(at, &message));
         }
-        let (image_at, image) = match row.image {
+        Ok(name.clone())
+    }
+
+    fn image(&self, image: WrittenImage) -> Result<(usize, ImageSource), MatrixError> {
+        Ok(match image {
             WrittenImage::File(file) => (file.span().start, ImageSource::File(self.folder().join(file.into_inner()))),
+            WrittenImage::Glob(pattern) => {
+                let at = pattern.span().start;
+                let (folder, name) = pattern.get_ref().rsplit_once('/').unwrap_or((".", pattern.get_ref()));
+                if folder.contains(['*', '?']) || !name.contains(['*', '?']) {
+                    return Err(
+                        self.invalid(at, "a path whose last part holds a `*` or a `?` is wanted, and no other part")
+                    );
+                }
+                (at, ImageSource::Glob { folder: self.folder().join(folder), name: name.to_owned() })
+            }
             WrittenImage::Command(words) => {
                 let at = words.span().start;
                 let words = words.into_inner();
@@ -89,17 +199,40 @@ impl Page<'_> {
                 }
                 (at, ImageSource::Command { words, folder: self.folder() })
             }
-        };
-        let (expect, expectation) = self.expectation(&row.expect)?;
-        let scenarios = self.scenarios(&row.scenarios)?;
-        Ok(Row { name, image, image_at: self.at(image_at), expect, expectation, scenarios })
+        })
     }
 
-    fn scenarios(&self, named: &[Spanned<String>]) -> Result<Vec<Scenario>, MatrixError> {
+    fn time(&self, time: &Spanned<String>) -> Result<Duration, MatrixError> {
+        let parsed = time.get_ref().parse::<SignedDuration>().ok().and_then(|time| Duration::try_from(time).ok());
+        let parsed = parsed.filter(|time| !time.is_zero() && *time <= LONGEST_TIME);
+        parsed.ok_or_else(|| {
+            self.invalid(time.span().start, "a time of at most a day is wanted, as in 90s, 10m or 1h30m")
+        })
+    }
+
+    /// The waivers of a file; one that has ended is an error here, and not a surprise when the row is over.
+    fn waivers(&self, path: &Spanned<PathBuf>) -> Result<Waivers, MatrixError> {
+        let wrong = |why: String| self.invalid(path.span().start, &why);
+        let file = self.folder().join(path.get_ref());
+        let text = std::fs::read_to_string(&file).map_err(|error| wrong(format!("{}: {error}", file.display())))?;
+        let waivers = Waivers::parse(&text).map_err(|error| wrong(format!("{}: {error}", file.display())))?;
+        match waivers.ended(Timestamp::now()) {
+            Some(waiver) => Err(wrong(format!(
+                "{}: the waiver of `{}` for {} has ended: {waiver}; remove it, or say until when it is borne",
+                file.display(),
+                waiver.check,
+                waiver.image
+            ))),
+            None => Ok(waivers),
+        }
+    }
+
+    fn scenarios(&self, named: &[Spanned<String>], clouds: &[Spanned<String>]) -> Result<Vec<Scenario>, MatrixError> {
         let mut scenarios: Vec<Scenario> = Vec::new();
-        for name in named {
+        let named = named.iter().map(|name| (name, scenario_named(name.get_ref(), &self.folder())));
+        for (name, found) in named.chain(clouds.iter().map(|name| (name, cloud_named(name.get_ref())))) {
             let wrong = |message: &str| self.invalid(name.span().start, message);
-            let scenario = scenario_named(name.get_ref(), &self.folder()).map_err(|message| wrong(&message))?;
+            let scenario = found.map_err(|message| wrong(&message))?;
             if scenarios.iter().any(|other| other.name == scenario.name) {
                 return Err(wrong(&format!("a second scenario called `{}`", scenario.name)));
             }

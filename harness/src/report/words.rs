@@ -23,6 +23,16 @@ pub(super) fn ink(verdict: Conclusion) -> Ink {
     }
 }
 
+/// How a check ended.
+pub(super) fn ended(status: Status) -> &'static str {
+    match status {
+        Status::Pass => "holds",
+        Status::Fail => "fails",
+        Status::Skip => "is skipped",
+        Status::Error => "cannot be told",
+    }
+}
+
 /// Who chose the expectation.
 pub(super) fn chosen(by: ChosenBy) -> &'static str {
     match by {

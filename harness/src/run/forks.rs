@@ -72,7 +72,7 @@ pub(crate) fn at_once(scratch: &std::path::Path) -> (usize, Option<String>) {
 }
 
 /// What the host still has, in bytes, where it can be told.
-pub(super) fn free_memory() -> Option<u64> {
+pub(crate) fn free_memory() -> Option<u64> {
     let meminfo = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
     Some(line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? * 1024)

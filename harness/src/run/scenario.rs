@@ -241,6 +241,27 @@ pub fn scenario_named(name: &str, folder: &Path) -> Result<Scenario, String> {
     found.ok_or_else(|| format!("no scenario is called `{name}`; `kverify scenarios` lists them"))
 }
 
+/// What the scenarios of clouds begin with.
+const CLOUD: &str = "cloud-";
+
+/// The clouds that images are booted on.
+pub fn clouds() -> impl Iterator<Item = &'static Scenario> {
+    scenarios::all().iter().filter(|scenario| scenario.cloud.is_some())
+}
+
+/// The scenario of a cloud.
+///
+/// # Errors
+/// Which clouds there are.
+pub fn cloud_named(wanted: &str) -> Result<Scenario, String> {
+    let name = |scenario: &'static Scenario| scenario.name.trim_start_matches(CLOUD);
+    let unknown = || {
+        let names: Vec<_> = clouds().map(name).collect();
+        format!("no cloud is called `{wanted}`; there are all, {}", names.join(", "))
+    };
+    clouds().find(|scenario| name(scenario) == wanted).cloned().ok_or_else(unknown)
+}
+
 /// The outcome of a scenario that was not played.
 pub(crate) fn unplayed(scenario: &Scenario, why: &str) -> Outcome {
     ended(

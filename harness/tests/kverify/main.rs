@@ -16,6 +16,7 @@ mod interrupts;
 mod leads;
 mod left;
 mod logins;
+mod matrices;
 mod pipelines;
 mod place;
 mod promotes;

@@ -15,10 +15,8 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{
-    matrix::{ImageSource, Row},
-    report::plain,
-};
+use super::{ImageSource, Row};
+use crate::{glob::glob, report::plain};
 
 /// How long a command may take: it may have to install an image on an emulated machine.
 const LIMIT: Duration = Duration::from_hours(2);
@@ -31,6 +29,9 @@ pub(super) enum FetchError {
     /// The file is not there.
     #[error("no image at {} ({at}); put it there, or have a command make it: image.command = [\"program\", \"word\"]", path.display())]
     Missing { path: PathBuf, at: Origin },
+    /// It is not said which file.
+    #[error("{count} files are like {} ({at}), from {first} to {last}; one image has to be meant", path.display())]
+    Several { path: PathBuf, at: Origin, count: usize, first: String, last: String },
     /// The command could not be started.
     #[error("`{command}`, which gets the image ({at}), could not be started: {source}")]
     NotStarted { command: String, at: Origin, source: io::Error },
@@ -53,6 +54,7 @@ pub(super) async fn fetch(row: &Row, heard: impl Fn(&str)) -> Result<PathBuf, Fe
     let (words, folder) = match &row.image {
         ImageSource::File(path) if path.exists() => return Ok(path.clone()),
         ImageSource::File(path) => return Err(FetchError::Missing { path: path.clone(), at: at() }),
+        ImageSource::Glob { folder, name } => return alone(folder, name, at()),
         ImageSource::Command { words, folder } => (words, folder),
     };
     let command = words.join(" ");
@@ -71,6 +73,28 @@ pub(super) async fn fetch(row: &Row, heard: impl Fn(&str)) -> Result<PathBuf, Fe
         return Err(FetchError::NoPath { command, at: at(), last: plain::line(last, 200) });
     }
     Ok(path)
+}
+
+/// The one file of a folder with such a name: which of several is meant, nobody can tell.
+fn alone(folder: &Path, name: &str, at: Origin) -> Result<PathBuf, FetchError> {
+    let Ok(like) = glob(name) else { return Err(FetchError::Missing { path: folder.join(name), at }) };
+    let mut files: Vec<PathBuf> = Vec::new();
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    files.extend(entries.map(|entry| entry.path()).filter(|path| {
+        path.is_file() && path.file_name().and_then(|name| name.to_str()).is_some_and(|name| like.is_match(name))
+    }));
+    files.sort();
+    match &files[..] {
+        [] => Err(FetchError::Missing { path: folder.join(name), at }),
+        [file] => Ok(file.clone()),
+        [first, .., last] => Err(FetchError::Several {
+            path: folder.join(name),
+            at,
+            count: files.len(),
+            first: first.display().to_string(),
+            last: last.display().to_string(),
+        }),
+    }
 }
 
 /// How the command ended, what it printed as its result, and the last line that it complained or told of.

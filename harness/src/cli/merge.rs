@@ -1,0 +1,136 @@
+//! `kverify merge DIR…`: the parts of a matrix that were run elsewhere, as one.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, anyhow, bail};
+use jiff::Timestamp;
+use kverify_checks::{Outcome, Status};
+
+use super::{live::Shown, said::Said};
+use crate::{
+    matrix::{self, MATRIX},
+    pipeline::folder_of,
+    report::{MatrixReport, REPORT, Report, RowReport, matrix_table},
+};
+
+/// Options of `kverify merge`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The folders of the parts, each with its matrix.json.
+    #[arg(required = true)]
+    part: Vec<PathBuf>,
+    /// Where the whole goes: a new folder.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+}
+
+/// Merges, and shows the whole; refuses what does not make one.
+pub(crate) fn said(args: &Args, shown: Shown) -> anyhow::Result<Said> {
+    let mut parts = Vec::new();
+    for folder in &args.part {
+        let path = folder.join(MATRIX);
+        let part = matrix::read(&path).map_err(|why| anyhow!(why)).with_context(|| path.display().to_string())?;
+        parts.push((folder.as_path(), part));
+    }
+    let (whole, folders) = merged(&parts)?;
+    if args.out.symlink_metadata().is_ok() {
+        bail!("{}: there is something already; name a new folder with --out", args.out.display());
+    }
+    let folder = folder_of(&args.out);
+    fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    // It gets its name once it is whole.
+    let unfinished = tempfile::Builder::new().prefix(".kverify-merge-").tempdir_in(folder);
+    let unfinished = unfinished.with_context(|| folder.display().to_string())?;
+    let mut outcomes = Vec::new();
+    for row in &whole.rows {
+        let folder = folders[&row.row].join(&row.row);
+        let told = outcomes_of(row, &folder)?;
+        if row.why.is_none() {
+            copied(&folder, &unfinished.path().join(&row.row))?;
+        }
+        outcomes.push((row.row.as_str(), told, row.started));
+    }
+    let rows: Vec<(&str, &[Outcome], Timestamp)> =
+        outcomes.iter().map(|(row, told, at)| (*row, &told[..], *at)).collect();
+    matrix::write(unfinished.path(), &whole, &rows)?;
+    fs::rename(unfinished.keep(), &args.out).with_context(|| args.out.display().to_string())?;
+    let style = shown.style(Some(args.out.join(MATRIX)));
+    Ok(Said { text: matrix_table(&whole, &style), code: whole.verdict.exit_code() })
+}
+
+/// The whole, and the folder of the part that each row is from.
+fn merged(parts: &[(&Path, MatrixReport)]) -> anyhow::Result<(MatrixReport, BTreeMap<String, PathBuf>)> {
+    let (first_folder, first) = parts.first().context("no part")?;
+    let mut whole = MatrixReport { shard: None, due: first.all.clone(), rows: Vec::new(), ..first.clone() };
+    let mut from: BTreeMap<String, PathBuf> = BTreeMap::new();
+    for (folder, part) in parts {
+        let shown = folder.display();
+        if part.digest != first.digest {
+            bail!("{shown}: it is of matrix {}, and {} of {}", part.digest, first_folder.display(), first.digest);
+        }
+        if part.kverify != first.kverify {
+            bail!(
+                "{shown}: it was run by kverify {}, and {} by {}",
+                part.kverify,
+                first_folder.display(),
+                first.kverify
+            );
+        }
+        for row in &part.rows {
+            if let Some(other) = from.insert(row.row.clone(), (*folder).to_owned()) {
+                bail!("row {}: {} and {shown} both answer it; leave one out", row.row, other.display());
+            }
+            whole.rows.push(row.clone());
+        }
+        whole.started = whole.started.min(part.started);
+        whole.finished = whole.finished.max(part.finished);
+    }
+    whole.conclude();
+    let missing: Vec<_> = whole.missing().collect();
+    if !missing.is_empty() {
+        let names = missing.join(",");
+        bail!(
+            "{} of {} rows are missing: {names}; run them with `kverify matrix {} --only {names}`, and merge again with that folder",
+            missing.len(),
+            whole.all.len(),
+            whole.matrix
+        );
+    }
+    Ok((whole, from))
+}
+
+/// The outcomes of a row: those of its report, which has to say what the record says.
+fn outcomes_of(row: &RowReport, folder: &Path) -> anyhow::Result<Vec<Outcome>> {
+    if let Some(why) = &row.why {
+        let outcome = |(check, status): (&String, &Status)| Outcome {
+            why: Some(why.clone()),
+            ..Outcome::new(check.clone(), *status)
+        };
+        return Ok(row.checks.iter().map(outcome).collect());
+    }
+    let path = folder.join(REPORT);
+    let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+    let report: Report = serde_json::from_str(&text).with_context(|| path.display().to_string())?;
+    let checks: BTreeMap<_, _> =
+        report.outcomes.iter().map(|outcome| (outcome.check.clone(), outcome.status)).collect();
+    if checks != row.checks || Some(&report.subject) != row.image.as_ref() || report.verdict != row.verdict {
+        bail!("{}: it does not say what {MATRIX} beside it says of row {}", path.display(), row.row);
+    }
+    Ok(report.outcomes)
+}
+
+/// Copies the files of a report; it has no folders.
+fn copied(from: &Path, to: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(to).with_context(|| to.display().to_string())?;
+    for entry in fs::read_dir(from).with_context(|| from.display().to_string())? {
+        let entry = entry?;
+        if entry.file_type()?.is_file() {
+            fs::copy(entry.path(), to.join(entry.file_name())).with_context(|| entry.path().display().to_string())?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,153 @@
+//! `kverify matrix`: several images by one file, in parts and as a whole, whatever becomes of a row.
+
+use std::{fs, path::Path};
+
+use serde_json::Value;
+
+use crate::{
+    call::Said,
+    place::{Place, SMALL},
+    tiny,
+};
+
+fn row(name: &str, image: &Path) -> String {
+    format!("[[row]]\nname = \"{name}\"\nimage.file = \"{}\"\nexpect = \"sheet.toml\"\n", image.display())
+}
+
+/// A folder with a matrix of this text, whose guests have to be ready and no more.
+fn place(matrix: &str) -> Place {
+    let place = Place::new();
+    place.file("matrix.toml", matrix);
+    place.file("sheet.toml", "[boot]\nready = true\n");
+    place
+}
+
+/// Runs the matrix with an account of the guests.
+fn run(place: &Place, words: &str) -> Said {
+    let account = format!("--network slirp --timeout 600 --ssh-user root --ssh-key {}", tiny::key().display());
+    place.kverify(&format!("matrix matrix.toml {SMALL} {account} {words}")).said()
+}
+
+fn record(place: &Place, path: &str) -> Value {
+    serde_json::from_str(&fs::read_to_string(place.path(path)).unwrap()).unwrap()
+}
+
+#[test]
+fn every_row_is_answered_and_one_that_fails_stops_no_other() {
+    let guest = tiny::image("ssh");
+    let lost = format!("{}digest = \"sha256:{}\"\n", row("lost", &guest), "0".repeat(64));
+    let matrix =
+        format!("{}axes.bus = ['virtio', 'sata']\n{}{lost}", row("guest", &guest), row("gone", Path::new("gone")));
+    let place = place(&matrix);
+    let said = run(&place, "--out out");
+    said.exits(2);
+    assert_eq!(place.names("out"), ["guest.sata", "guest.virtio", "junit.xml", "matrix.json"]);
+    let record = record(&place, "out/matrix.json");
+    let rows = record["rows"].as_array().unwrap();
+    let told: Vec<_> =
+        rows.iter().map(|row| [&row["row"], &row["verdict"], &row["bus"]].map(|v| v.as_str().unwrap())).collect();
+    let expected = [
+        ["guest.virtio", "verified", "virtio"],
+        ["guest.sata", "verified", "sata"],
+        ["gone", "no-verdict", "virtio"],
+        ["lost", "no-verdict", "virtio"],
+    ];
+    assert_eq!(told, expected, "{said}");
+    assert!(rows[2]["why"].as_str().unwrap().starts_with("no image at ./gone (matrix.toml:8)"), "{record:#}");
+    assert!(rows[3]["why"].as_str().unwrap().contains("and the matrix wants sha256:0000"), "{record:#}");
+    assert_eq!(record["verdict"], "no-verdict");
+    said.shows("no verdict  matrix.toml: 2 of 4 rows hold");
+    place.run("xmllint --noout out/junit.xml out/guest.sata/junit.xml");
+    let junit = fs::read_to_string(place.path("out/junit.xml")).unwrap();
+    for suite in ["name=\"guest.virtio/boot\"", "name=\"guest.sata/boot\"", "name=\"gone/boot\"", "name=\"lost/boot\""]
+    {
+        assert!(junit.contains(suite), "no {suite}: {junit}");
+    }
+    // The next run knows how long each takes, but for those that it knows nothing of.
+    let listed = run(&place, "--out out --list --json");
+    let listed: Value = serde_json::from_str(&listed.exits(0).stdout).unwrap();
+    let known: Vec<_> = listed.as_array().unwrap().iter().map(|row| row["seconds"].is_number()).collect();
+    assert_eq!(known, [true, true, false, false]);
+}
+
+#[test]
+fn parts_make_a_whole_or_are_refused() {
+    let guest = tiny::image("ssh");
+    let place = place(&format!("{}{}", row("a", &guest), row("b", &guest)));
+    for part in ["1", "2"] {
+        let said = run(&place, &format!("--shard {part}/2 --out part-{part}"));
+        said.exits(0).shows(&format!("verified  matrix.toml, part {part} of 2: 1 of 1 rows hold"));
+    }
+    assert_eq!(record(&place, "part-1/matrix.json")["due"], serde_json::json!(["a"]));
+    let merge = |words: &str| place.kverify(&format!("merge {words}")).said();
+    merge("part-1 part-2 --out whole").exits(0).shows("verified  matrix.toml: 2 of 2 rows hold");
+    assert_eq!(place.names("whole"), ["a", "b", "junit.xml", "matrix.json"]);
+    assert_eq!(place.names("whole/a"), place.names("part-1/a"));
+    place.run("xmllint --noout whole/junit.xml");
+
+    let refused = |words: &str, why: &str| {
+        let said = merge(words);
+        assert!(said.exits(2).reason().contains(why), "{said}");
+        assert!(!place.path("other").exists(), "{said}");
+    };
+    refused("part-2 --out other", "1 of 2 rows are missing: a; run them with `kverify matrix matrix.toml --only a`");
+    refused("part-1 part-2 part-1 --out other", "row a: part-1 and part-1 both answer it");
+    refused("part-1 part-2 --out whole", "whole: there is something already");
+    refused("part-1 nowhere --out other", "nowhere/matrix.json: No such file");
+    let report = fs::read_to_string(place.path("part-2/b/report.json")).unwrap();
+    place.file("part-2/b/report.json", report.replace("\"verified\"", "\"refuted\""));
+    refused(
+        "part-1 part-2 --out other",
+        "part-2/b/report.json: it does not say what matrix.json beside it says of row b",
+    );
+    place.file("part-2/b/report.json", report);
+    let part = fs::read_to_string(place.path("part-2/matrix.json")).unwrap();
+    let digest = record(&place, "part-2/matrix.json")["digest"].as_str().unwrap().to_owned();
+    place.file("part-2/matrix.json", part.replace(&digest, &format!("sha256:{}", "1".repeat(64))));
+    refused("part-1 part-2 --out other", "part-2: it is of matrix sha256:1111");
+    assert_eq!(place.names("scratch"), [""; 0]);
+}
+
+#[test]
+fn what_is_not_over_in_time_is_no_verdict_and_what_waits_is_not_begun() {
+    let place = place(&format!("{}{}", row("hangs", &tiny::image("hang")), row("waits", &tiny::image("ssh"))));
+    let said = run(&place, "--jobs 1 --deadline 5s --out out");
+    said.exits(2).shows("no verdict  matrix.toml: 0 of 2 rows hold");
+    let rows = record(&place, "out/matrix.json")["rows"].clone();
+    for row in rows.as_array().unwrap() {
+        let why = row["why"].as_str().unwrap();
+        assert_eq!(why, "not over when the matrix had taken 5 s, which is its --deadline");
+    }
+    assert_eq!(place.names("out"), ["junit.xml", "matrix.json"]);
+    assert_eq!(place.names("scratch"), [""; 0]);
+}
+
+#[test]
+fn after_a_failure_nothing_is_begun_where_that_is_wanted() {
+    let place = place(&format!("{}{}", row("a", Path::new("gone")), row("b", &tiny::image("ssh"))));
+    run(&place, "--jobs 1 --fail-fast --out out").exits(2);
+    let rows = record(&place, "out/matrix.json")["rows"].clone();
+    assert!(rows[1]["why"].as_str().unwrap().starts_with("not begun: an earlier row does not hold"), "{rows:#}");
+}
+
+#[test]
+fn what_cannot_be_done_is_told_before_anything_is_begun() {
+    let place = place(&row("a", Path::new("gone")));
+    let refused = |words: &str, why: &str| {
+        let said = run(&place, words);
+        assert!(said.exits(2).stderr.contains(why), "{said}");
+        assert!(!place.path("kverify-out").exists(), "{said}");
+    };
+    refused("--only b*", "--only b*: no row is called so; there are: a");
+    refused("--shard 2/2", "--shard 2/2: there are fewer rows than parts");
+    refused("--shard 3/2", "`3/2` is no part");
+    refused("--times sheet.toml", "--times sheet.toml: no record of a matrix");
+    place.file("matrix.toml", format!("{}memory = 1048576\n", row("a", Path::new("gone"))));
+    refused("--fail-fast", "row a: its machine takes 1049088 MiB, and ");
+    place.file("matrix.toml", "");
+    refused("--fail-fast", "matrix.toml: no row, so nothing would be verified");
+    fs::create_dir(place.path("mine")).unwrap();
+    place.file("mine/matrix.json", "{}");
+    place.file("matrix.toml", row("a", Path::new("gone")));
+    refused("--out mine", "mine/matrix.json: no record of a matrix; remove it, or name another folder with --out");
+}
