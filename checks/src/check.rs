@@ -27,6 +27,9 @@ pub enum Cost {
 pub enum Need {
     /// A name server that answers the guest.
     Dns,
+    /// Processors of the host's while the guest wants them: what it then says of time is its own. Where they are not had,
+    /// a failure is an error.
+    Processors,
     /// A network that sees what the guest wants of the world.
     Watched,
     /// An image that is said to be sealed: it is looked at while it does not run, and two machines are made of it.

@@ -234,6 +234,12 @@ impl Machine {
         after.since(&before).as_secs_f64() / IDLE_WINDOW.as_secs_f64() < IDLE_SHARE
     }
 
+    /// Share of the time so far in which QEMU wanted a processor of the host's and had none, where the host counts that.
+    #[must_use]
+    pub fn starved(&self) -> Option<f64> {
+        self.process.starved()
+    }
+
     /// Its screen as PNG.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! One check per kind of trouble: the console tells of none.
 
 use crate::{
-    check::{About, Check, Cost},
+    check::{About, Check, Cost, Need},
     console::{ConsoleLog, Trouble, log::Sighting},
     expect::Expectation,
     outcome::Verdict,
@@ -20,6 +20,12 @@ pub struct FreeOf {
 impl FreeOf {
     const fn new(trouble: Trouble, id: &'static str, demand: &'static str, remedy: &'static str) -> Self {
         Self { trouble, about: About { id, demand, remedy, key: "console.free_of", cost: Cost::Quick, needs: &[] } }
+    }
+
+    /// What a guest says too whose processors are given no time.
+    const fn of_time(mut self) -> Self {
+        self.about.needs = &[Need::Processors];
+        self
     }
 }
 
@@ -84,7 +90,8 @@ pub(super) static HUNG_TASKS: FreeOf = FreeOf::new(
     "console.no-hung-tasks",
     "no task was blocked for minutes",
     "the trace below the line says what the task waits for: a disk that does not answer, or a deadlock",
-);
+)
+.of_time();
 
 pub(super) static INITRAMFS_SHELL: FreeOf = FreeOf::new(
     Trouble::InitramfsShell,
@@ -120,7 +127,8 @@ pub(super) static LOCKUPS: FreeOf = FreeOf::new(
     "console.no-lockups",
     "no CPU was stuck: no soft or hard lockup, no RCU stall",
     "the trace says where; on a host with too little CPU time, boot it again elsewhere before looking into the image",
-);
+)
+.of_time();
 
 pub(super) static ORDERING_CYCLES: FreeOf = FreeOf::new(
     Trouble::OrderingCycle,

@@ -106,6 +106,15 @@ impl Process {
         Busy::of(self.pid)
     }
 
+    /// Share of the time in which its threads wanted a processor and had none, from 0 to 1; nothing where the kernel does not
+    /// count that.
+    pub(crate) fn starved(&self) -> Option<f64> {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.pid.as_raw_nonzero())).ok()?;
+        let counted = tasks.flatten().filter_map(|task| schedstat(&task.path()));
+        let (ran, waited) = counted.fold((0.0, 0.0), |(ran, waited), one| (ran + one[0], waited + one[1]));
+        (ran + waited > 0.0).then(|| waited / (ran + waited))
+    }
+
     /// Changes once, when QEMU has ended.
     pub(crate) fn exit(&self) -> watch::Receiver<Option<Exited>> {
         self.exit.clone()
@@ -151,6 +160,13 @@ fn busy(task: &Path) -> Option<Duration> {
     let counted = fs::read_to_string(task.join("schedstat")).unwrap_or_default();
     let counted = counted.split_ascii_whitespace().take(2).map(|field| field.parse().unwrap_or(0)).sum();
     Some(ran.max(Duration::from_nanos(counted)))
+}
+
+/// Seconds that a thread ran, and waited for a processor.
+fn schedstat(task: &Path) -> Option<[f64; 2]> {
+    let counted = fs::read_to_string(task.join("schedstat")).ok()?;
+    let mut fields = counted.split_ascii_whitespace().map(|field| field.parse().map(Duration::from_nanos));
+    Some([fields.next()?.ok()?.as_secs_f64(), fields.next()?.ok()?.as_secs_f64()])
 }
 
 fn spawn(argv: &[String], given: Vec<(i32, OwnedFd)>) -> std::io::Result<Child> {

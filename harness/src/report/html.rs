@@ -65,6 +65,8 @@ impl Page {
         let rows: Vec<_> =
             report.outcomes.iter().filter(|outcome| outcome.status != Status::Skip).map(Row::of).collect();
         let machine = report.machines.first();
+        let starved = machine.and_then(|machine| words::starved(machine.timings.starved));
+        let starved = starved.map_or_else(String::new, |words| format!("; {words}"));
         let seconds = report.finished.duration_since(report.started).as_secs_f64();
         Self {
             style: include_str!("html/style.css"),
@@ -84,7 +86,7 @@ impl Page {
             tally: words::tally(report),
             expectation: expectation(report),
             findings: rows.iter().filter(|row| row.open).cloned().collect(),
-            time: format!("{seconds:.0} s in all"),
+            time: format!("{seconds:.0} s in all{starved}"),
             spans: machine.map(machines::spans).unwrap_or_default(),
             topics: rows::topics(rows),
             skips: rows::skips(&report.outcomes),

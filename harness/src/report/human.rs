@@ -150,6 +150,7 @@ impl Page<'_> {
         ];
         let mut spans: Vec<_> =
             spans.iter().filter_map(|(name, seconds)| Some(format!("{name} {:.1} s", (*seconds)?))).collect();
+        spans.extend(words::starved(timings.starved));
         spans.push(format!("in all {:.1} s", report.finished.duration_since(report.started).as_secs_f64()));
         self.hanging(0, 9, Ink::Strong, "time", &spans.join(", "));
     }

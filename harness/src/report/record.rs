@@ -169,6 +169,10 @@ pub struct Timings {
     pub login: Option<f64>,
     /// Until the system had settled.
     pub settled: Option<f64>,
+    /// Share of the time in which QEMU's threads wanted a processor of the host's and had none, from 0 to 1, until it
+    /// settled or came to its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starved: Option<f64>,
     /// From settled to the last quick outcome.
     pub quick_checks: Option<f64>,
     /// Of the capture, where there was one.

@@ -142,6 +142,7 @@ fn report(outcomes: Vec<Outcome>) -> Report {
             timings: Timings {
                 login: Some(61.23),
                 settled: Some(82.1),
+                starved: Some(0.02),
                 quick_checks: Some(4.94),
                 capture: None,
                 deep_checks: None,

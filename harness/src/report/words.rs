@@ -4,6 +4,9 @@ use kverify_checks::{Outcome, SkipCause, Status};
 
 use super::{Access, Carrier, ChosenBy, Conclusion, Ink, MachineRecord, Report};
 
+/// The share of waiting that is worth a word.
+const MUCH: f64 = 0.25;
+
 /// The part of an ID before its first point.
 pub(super) fn topic(outcome: &Outcome) -> &str {
     outcome.check.split('.').next().unwrap_or_default()
@@ -51,6 +54,12 @@ pub(super) fn way(machine: &MachineRecord) -> Option<&'static str> {
         (Carrier::Ssh, Access::Rescue) => Some("a rescue system"),
         (Carrier::Port, _) => Some("a root shell on a port of the machine"),
     }
+}
+
+/// That the host gave a machine less than it wanted, where that is much.
+pub(super) fn starved(share: Option<f64>) -> Option<String> {
+    let share = share.filter(|share| *share >= MUCH)?;
+    Some(format!("its processors waited for the host's {:.0} % of the time", share * 100.0))
 }
 
 /// What the numbers are: `2 of 36 checks fail, 1 could not be told`.

@@ -190,7 +190,8 @@ pub async fn verify(request: &Request, progress: &(dyn Fn(Progress) + Sync)) -> 
     }
 
     let waivers = (&request.waivers, image.name());
-    let mut told = Told { outcomes: Vec::new(), waivers, waived: Vec::new(), progress };
+    let mut told = Told { outcomes: Vec::new(), waivers, waived: Vec::new(), starved: machine.starved(), progress };
+    record.timings.starved = told.starved;
     let mut screenshot = None;
     let mut forks = Vec::new();
     match state {
@@ -204,8 +205,7 @@ pub async fn verify(request: &Request, progress: &(dyn Fn(Progress) + Sync)) -> 
             told.judge(&mut answers, &plan, &resolved, When::Machine, None);
             record.timings.quick_checks = Some(begun.elapsed().as_secs_f64());
             let booted_now = captured.is_none();
-            let begun = Instant::now();
-            let scratch = request.scratch.as_path();
+            let (begun, scratch) = (Instant::now(), request.scratch.as_path());
             let wanted = !request.scenarios.is_empty() || (request.warm && booted_now);
             let rest = Rest { machine, session, captured, scratch, wanted };
             let snapshot;
