@@ -37,7 +37,7 @@ pub(crate) use argv::PORT_NAME;
 pub use console::Console;
 pub use firmware::{Firmware, FirmwareError};
 pub use kernel::Kernel;
-pub use keys::{Keys, KeysError};
+pub use keys::{Keys, KeysError, Typist};
 pub use power::Off;
 pub use process::ProcessError;
 pub(crate) use process::path_of;
@@ -47,6 +47,7 @@ pub use start::{BootDisk, Media, StartError};
 pub use stored::StoredError;
 
 use crate::lab::{Lab, Plug};
+use console::Terminal;
 use held::Held;
 use life::{End, Life};
 use memfd::Memfd;
@@ -68,6 +69,8 @@ pub struct Machine {
     console: Console,
     life: Life,
     port: Option<UnixStream>,
+    /// The terminal of the serial console, where it is typed on.
+    serial: Option<Terminal>,
     forward: Option<u16>,
     plug: Option<Plug>,
     /// What puts the cable back in once the network heals.
@@ -103,6 +106,9 @@ pub enum MachineError {
     /// Only the lab's network can be at fault.
     #[error("the network around this machine is slirp, which is always as it is; --network lab can be at fault")]
     Network,
+    /// The serial console took no key.
+    #[error("the serial console takes no keys: {0}")]
+    Typed(#[from] std::io::Error),
     /// The monitor did not do what it was told.
     #[error(transparent)]
     Monitor(#[from] Box<dyn std::error::Error + Send + Sync>),

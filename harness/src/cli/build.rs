@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     image::Seed,
-    machine::Keys,
+    machine::{Keys, Typist},
     pipeline::{BuildRequest, CommandRequest, Done, build, build_by},
 };
 
@@ -44,10 +44,13 @@ pub(crate) struct Args {
     /// What the console must have said by then.
     #[arg(long, value_name = "REGEX")]
     done_pattern: Option<Regex>,
-    /// What is typed on the machine's keyboard, as in Packer's `boot_command`: `e<end> console=tty0<enter><wait20s>`; and
+    /// What is typed to the machine, as in Packer's `boot_command`: `e<end> console=tty0<enter><wait20s>`; and
     /// `<until "TEXT">` waits until the serial console says so. Several are typed one after the other.
     #[arg(long, value_name = "KEYS", conflicts_with = "command")]
     boot_command: Vec<Keys>,
+    /// Where it is typed: on the keyboard, or on the terminal of the serial console (QEMU 8.2 or later).
+    #[arg(long, value_name = "WHERE", default_value = "keyboard", requires = "boot_command")]
+    type_on: TypeArg,
     /// The label of the volume that the answers are on, as `answers.env`; an installer that goes by commands typed needs
     /// another than the one it looks for.
     #[arg(long, value_name = "LABEL", default_value = Seed::ANSWERS, conflicts_with = "command")]
@@ -57,6 +60,12 @@ pub(crate) struct Args {
     serial_log: Option<PathBuf>,
     #[command(flatten)]
     machine: MachineArgs,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum TypeArg {
+    Keyboard,
+    Serial,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -73,6 +82,10 @@ impl Args {
             out: self.out.clone(),
             disk_bytes: self.disk * GIB,
             seed_label: self.seed_label.clone(),
+            typist: match self.type_on {
+                TypeArg::Keyboard => Typist::Keyboard,
+                TypeArg::Serial => Typist::Serial,
+            },
             keys: self.boot_command.iter().cloned().fold(Keys::default(), Keys::then),
             spec: self.machine.spec(),
             done: match self.done {
@@ -96,6 +109,9 @@ impl Args {
 
 /// Builds, and says where the image is.
 pub(crate) async fn run(args: &Args, shown: Shown) -> anyhow::Result<u8> {
+    if matches!(args.type_on, TypeArg::Serial) {
+        args.boot_command.iter().try_for_each(Keys::for_serial)?;
+    }
     let live = Live::new(shown);
     let progress = |step| live.show(&step);
     let built = async {

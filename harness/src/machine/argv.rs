@@ -81,6 +81,8 @@ pub(crate) struct Parts<'a> {
     pub(crate) pflash: Pflash<'a>,
     /// Where the serial console is written.
     pub(crate) console: String,
+    /// Where what is typed on it is read, if it can be.
+    pub(crate) typed: Option<String>,
     /// The disk that it boots from.
     pub(crate) disk: Disk,
     /// Path of a second, writable qcow2 disk behind the first.
@@ -125,7 +127,8 @@ pub(crate) fn argv(spec: &Spec, accel: Accel, parts: &Parts<'_>) -> Vec<String> 
     let reset = if parts.reset_ends { "shutdown" } else { "reset" };
     args.pair("-action", format!("reboot={reset},shutdown=pause,panic=pause"));
     args.pair("-chardev", "stdio,id=qmp,signal=off").pair("-mon", "chardev=qmp,mode=control");
-    args.pair("-chardev", format!("file,id=console,path={}", parts.console)).pair("-serial", "chardev:console");
+    let typed = parts.typed.as_ref().map(|path| format!(",input-path={path}")).unwrap_or_default();
+    args.pair("-chardev", format!("file,id=console,path={}{typed}", parts.console)).pair("-serial", "chardev:console");
     for table in &parts.smbios {
         args.pair("-smbios", table);
     }

@@ -9,7 +9,12 @@ use std::{
 };
 
 use kverify_checks::{boot::BootEnd, console};
-use tokio::{io::AsyncReadExt, net::unix::pipe, task::JoinHandle};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::unix::pipe,
+    sync::Mutex as AsyncMutex,
+    task::JoinHandle,
+};
 
 use super::life::Life;
 
@@ -33,6 +38,29 @@ struct State {
     last_line: String,
     last_heard: Instant,
     login_prompt: bool,
+}
+
+/// The keys of the terminal that a serial console is on.
+pub(super) struct Terminal(AsyncMutex<pipe::Sender>);
+
+impl Terminal {
+    /// It, and the end of its pipe that QEMU reads.
+    ///
+    /// # Errors
+    /// What the system says when no pipe can be made.
+    pub(super) fn open() -> std::io::Result<(Self, PipeReader)> {
+        let (reader, writer) = std::io::pipe()?;
+        let sender = pipe::Sender::from_owned_fd(OwnedFd::from(writer))?;
+        Ok((Self(AsyncMutex::new(sender)), reader))
+    }
+
+    /// Sends what its keys stand for.
+    ///
+    /// # Errors
+    /// What the system says when nobody reads.
+    pub(super) async fn send(&self, bytes: Vec<u8>) -> std::io::Result<()> {
+        self.0.lock().await.write_all(&bytes).await
+    }
 }
 
 impl Console {

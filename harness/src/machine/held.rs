@@ -51,6 +51,7 @@ impl Held {
         Some(Parts {
             pflash: Pflash { code: &firmware.code, vars: path_of(vars.file()) },
             console: String::new(),
+            typed: None,
             disk: Disk { overlay, below, durable: true, drops_zeros: false },
             beside: None,
             volumes,

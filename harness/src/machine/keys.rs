@@ -117,6 +117,45 @@ const CHARACTERS: [(QKeyCode, char, char); 48] = [
     (QKeyCode::z, 'z', 'Z'),
 ];
 
+/// What a terminal sends for the keys without a letter that it knows.
+const SENT: [(QKeyCode, &str); 25] = [
+    (QKeyCode::backspace, "\x7f"),
+    (QKeyCode::delete, "\x1b[3~"),
+    (QKeyCode::down, "\x1b[B"),
+    (QKeyCode::end, "\x1b[F"),
+    (QKeyCode::esc, "\x1b"),
+    (QKeyCode::f1, "\x1bOP"),
+    (QKeyCode::f2, "\x1bOQ"),
+    (QKeyCode::f3, "\x1bOR"),
+    (QKeyCode::f4, "\x1bOS"),
+    (QKeyCode::f5, "\x1b[15~"),
+    (QKeyCode::f6, "\x1b[17~"),
+    (QKeyCode::f7, "\x1b[18~"),
+    (QKeyCode::f8, "\x1b[19~"),
+    (QKeyCode::f9, "\x1b[20~"),
+    (QKeyCode::f10, "\x1b[21~"),
+    (QKeyCode::f11, "\x1b[23~"),
+    (QKeyCode::f12, "\x1b[24~"),
+    (QKeyCode::home, "\x1b[H"),
+    (QKeyCode::insert, "\x1b[2~"),
+    (QKeyCode::left, "\x1b[D"),
+    (QKeyCode::pgdn, "\x1b[6~"),
+    (QKeyCode::pgup, "\x1b[5~"),
+    (QKeyCode::ret, "\r"),
+    (QKeyCode::right, "\x1b[C"),
+    (QKeyCode::up, "\x1b[A"),
+];
+
+/// Where it is typed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Typist {
+    /// On the machine's keyboard: its firmware, its boot loader, its screen.
+    #[default]
+    Keyboard,
+    /// On the terminal of its serial console.
+    Serial,
+}
+
 /// What is typed, in its order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Keys(Vec<Act>);
@@ -149,6 +188,9 @@ pub enum KeysError {
     /// A wait that is none, or too long.
     #[error("<wait{0}>: a time as 5, 5s or 1m20s is wanted, of at most an hour")]
     Wait(String),
+    /// A terminal has no such key.
+    #[error("{0}: a terminal sends nothing for it; type it on the keyboard")]
+    NotSerial(&'static str),
     /// It waits for nothing.
     #[error("<{0}>: a text between quotes is wanted, as in <until \"login:\">")]
     Until(String),
@@ -182,11 +224,57 @@ impl Keys {
         self
     }
 
+    /// Whether a terminal has all of these keys.
+    ///
+    /// # Errors
+    /// [`KeysError::NotSerial`] for the first that it has not.
+    pub fn for_serial(&self) -> Result<(), KeysError> {
+        let mut held = Vec::new();
+        for act in &self.0 {
+            match act {
+                Act::Hold(QKeyCode::alt | QKeyCode::alt_r | QKeyCode::meta_l | QKeyCode::meta_r, _) => {
+                    return Err(KeysError::NotSerial("Alt and Super"));
+                }
+                Act::Press(keys) => {
+                    sent(keys, &held).ok_or(KeysError::NotSerial("a key without a letter"))?;
+                }
+                Act::Hold(..) | Act::Wait(_) | Act::Until(_) => {}
+            }
+            act.hold(&mut held);
+        }
+        Ok(())
+    }
+
     /// Whether nothing is typed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+}
+
+impl Act {
+    /// Which keys are down after it.
+    fn hold(&self, held: &mut Vec<QKeyCode>) {
+        if let Self::Hold(key, down) = self {
+            held.retain(|other| other != key);
+            held.extend(down.then_some(*key));
+        }
+    }
+}
+
+/// What a terminal sends for keys that are pressed together, while these are down.
+fn sent(keys: &[QKeyCode], held: &[QKeyCode]) -> Option<Vec<u8>> {
+    let (key, with) = keys.split_last()?;
+    let down = |wanted: [QKeyCode; 2]| with.iter().chain(held).any(|key| wanted.contains(key));
+    if let Some((_, text)) = SENT.iter().find(|(known, _)| known == key) {
+        return Some(text.as_bytes().to_vec());
+    }
+    if *key == QKeyCode::tab {
+        return Some(b"\t".to_vec());
+    }
+    let (_, alone, shifted) = CHARACTERS.into_iter().find(|(known, ..)| known == key)?;
+    let byte = u8::try_from(if down([QKeyCode::shift, QKeyCode::shift_r]) { shifted } else { alone }).ok()?;
+    Some(vec![if down([QKeyCode::ctrl, QKeyCode::ctrl_r]) { byte & 0x1f } else { byte }])
 }
 
 /// Where the bracket ends: a text between quotes may hold one.
@@ -261,19 +349,24 @@ impl Machine {
     /// # Errors
     /// [`MachineError::Monitor`] where QEMU takes no key.
     pub async fn type_keys(&self, keys: &Keys, waits: &(dyn Fn(Option<&str>) + Sync)) -> Result<(), MachineError> {
-        let mut heard = 0;
+        let (mut heard, mut held) = (0, Vec::new());
         for act in &keys.0 {
             match act {
                 Act::Press(keys) => {
                     tokio::time::sleep(BETWEEN).await;
-                    let down = keys.iter().map(|key| event(*key, true));
-                    self.send(down.chain(keys.iter().rev().map(|key| event(*key, false))).collect()).await?;
+                    if let Some(serial) = &self.serial {
+                        serial.send(sent(keys, &held).unwrap_or_default()).await?;
+                    } else {
+                        let down = keys.iter().map(|key| event(*key, true));
+                        self.send(down.chain(keys.iter().rev().map(|key| event(*key, false))).collect()).await?;
+                    }
                     heard = self.console().heard();
                 }
-                Act::Hold(key, down) => {
+                Act::Hold(key, down) if self.serial.is_none() => {
                     tokio::time::sleep(BETWEEN).await;
                     self.send(vec![event(*key, *down)]).await?;
                 }
+                Act::Hold(..) => {}
                 Act::Wait(time) => tokio::time::sleep(*time).await,
                 Act::Until(text) => {
                     waits(Some(text));
@@ -283,6 +376,7 @@ impl Machine {
                     waits(None);
                 }
             }
+            act.hold(&mut held);
         }
         Ok(())
     }
@@ -339,6 +433,29 @@ mod tests {
     fn a_text_that_is_waited_for_may_hold_brackets() {
         assert_eq!(acts("<until \"Shell>\">x"), [Act::Until("Shell>".to_owned()), Act::Press(vec![QKeyCode::x])]);
         assert_eq!(acts("<enter>\"<tab>").len(), 3);
+    }
+
+    #[test]
+    fn a_terminal_sends_bytes() {
+        let bytes = |text: &str| {
+            let (mut held, mut all) = (Vec::new(), Vec::new());
+            for act in acts(text) {
+                if let Act::Press(keys) = &act {
+                    all.extend(super::sent(keys, &held).unwrap());
+                }
+                act.hold(&mut held);
+            }
+            all
+        };
+        assert_eq!(bytes("ls -A|<less>x<enter>"), b"ls -A|<x\r");
+        assert_eq!(bytes("<leftCtrlOn>c<leftCtrlOff>c<esc><up><tab>"), b"\x03c\x1b\x1b[A\t");
+        assert_eq!(bytes("<leftShiftOn>a1<leftShiftOff>a"), b"A!a");
+        let all: String = (b' '..=b'~').map(char::from).filter(|one| *one != '<').collect();
+        assert_eq!(bytes(&all), all.as_bytes());
+        let wrong = |text: &str| text.parse::<Keys>().unwrap().for_serial().unwrap_err();
+        assert_eq!(wrong("<leftAltOn>x"), KeysError::NotSerial("Alt and Super"));
+        assert_eq!(wrong("<menu>"), KeysError::NotSerial("a key without a letter"));
+        assert_eq!("a<leftCtrlOn>c<leftCtrlOff><wait5><f2>".parse::<Keys>().unwrap().for_serial(), Ok(()));
     }
 
     #[test]

@@ -15,7 +15,8 @@ use crate::lab::Plug;
 use super::{
     QMP_LIMIT, StartError,
     argv::{CABLE_FD, PORT_FD, Parts, argv},
-    console::Console,
+    console::{Console, Terminal},
+    keys::Typist,
     life::Life,
     process::{Pipes, Process, path_of},
     qmp::{Event, Qmp, QmpError},
@@ -30,6 +31,8 @@ pub(super) struct Running {
     pub(super) life: Life,
     /// Our end of the port, where there is one.
     pub(super) port: Option<UnixStream>,
+    /// The terminal of the serial console, where it is typed on.
+    pub(super) serial: Option<Terminal>,
     /// Version of QEMU.
     pub(super) qemu: String,
     pub(super) started: Instant,
@@ -41,10 +44,13 @@ pub(super) async fn launch(
     accel: Accel,
     mut parts: Parts<'_>,
     plug: Option<&Plug>,
+    typist: Typist,
 ) -> Result<Running, StartError> {
     let life = Life::new();
     let (console, writer, follower) = Console::open(life.clone()).map_err(StartError::Console)?;
     parts.console = path_of(&writer);
+    let terminal = (typist == Typist::Serial).then(Terminal::open).transpose().map_err(StartError::Console)?;
+    parts.typed = terminal.as_ref().map(|(_, reader)| path_of(reader));
     let mut given = Vec::new();
     if let Some(plug) = plug {
         given.push((CABLE_FD, plug.cable().map_err(StartError::Network)?));
@@ -62,7 +68,8 @@ pub(super) async fn launch(
     let qemu = greet(&qmp, &process).await?;
     // QEMU has the console open by now; without our end its reader sees QEMU's end.
     drop(writer);
-    Ok(Running { process, qmp, console, life, port, qemu, started })
+    let serial = terminal.map(|(terminal, _)| terminal);
+    Ok(Running { process, qmp, console, life, port, serial, qemu, started })
 }
 
 /// Lets the process and its monitor report to `life`.

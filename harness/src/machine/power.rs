@@ -5,7 +5,7 @@ use qapi::qmp as command;
 use serde_json::{Value, json};
 
 use super::{
-    Accel, Kernel, Machine, MachineError, Spec, StartError, argv::Memory, firmware::Firmware, held::Held,
+    Accel, Kernel, Machine, MachineError, Spec, StartError, argv::Memory, firmware::Firmware, held::Held, keys::Typist,
     launch::launch, process::path_of, start::alone,
 };
 use crate::{
@@ -147,7 +147,7 @@ impl Off {
             Some(plug) => Some(plug),
             None => alone(&spec, Origin::at(spec.switched_on()), None)?,
         };
-        let running = launch(&spec, accel.0, parts, plug.as_ref()).await?;
+        let running = launch(&spec, accel.0, parts, plug.as_ref(), Typist::Keyboard).await?;
         let machine = Machine::assemble(running, &spec, accel, held, plug).await?;
         Ok(Machine { disk_bytes, ..machine })
     }

@@ -15,6 +15,7 @@ use super::{
     argv::Memory,
     firmware::Firmware,
     held::{Cold, Held},
+    keys::Typist,
     launch::{launch, refusal},
     memfd::Memfd,
     process::path_of,
@@ -255,7 +256,7 @@ impl Snapshot {
         if let Some(plug) = &plug {
             plug.lab.clock().stop();
         }
-        let running = launch(&kept.spec, kept.accel, parts, plug.as_ref()).await?;
+        let running = launch(&kept.spec, kept.accel, parts, plug.as_ref(), Typist::Keyboard).await?;
         if let Err(error) = read_state(&running.qmp, frozen).await {
             return Err(match error {
                 StreamError::Qmp(error) => match refusal(error, &running.process).await {

@@ -16,6 +16,7 @@ use super::{
     firmware::{Firmware, FirmwareError},
     held::{Cold, Held},
     kernel::Kernel,
+    keys::Typist,
     launch::{Running, launch},
     life::End,
     memfd::Memfd,
@@ -52,6 +53,8 @@ pub struct Media<'a> {
     pub capture: Option<&'a Capture>,
     /// Whether a reset by the guest ends the machine.
     pub reset_ends: bool,
+    /// Where keys are typed.
+    pub typist: Typist,
     /// The folder for files without names: overlays, firmware variables, volumes.
     pub scratch: &'a Path,
 }
@@ -175,6 +178,7 @@ async fn start(spec: &Spec, media: &Media<'_>, accel: Accel, accel_why: String) 
     let mut parts = Parts {
         pflash: Pflash { code: &firmware.code, vars: path_of(vars.file()) },
         console: String::new(),
+        typed: None,
         disk: Disk { overlay: String::new(), below: Vec::new(), durable: true, drops_zeros: false },
         beside: None,
         volumes: volumes.iter().map(|volume| path_of(volume.file())).collect(),
@@ -217,7 +221,7 @@ async fn start(spec: &Spec, media: &Media<'_>, accel: Accel, accel_why: String) 
     if let (Some(plug), Some(capture)) = (&plug, media.capture) {
         plug.lab.capture(capture.clone()).map_err(StartError::Network)?;
     }
-    let running = launch(spec, accel, parts, plug.as_ref()).await?;
+    let running = launch(spec, accel, parts, plug.as_ref(), media.typist).await?;
     Machine::assemble(running, spec, (accel, accel_why), held, plug).await
 }
 
@@ -244,6 +248,7 @@ impl Machine {
             console: running.console,
             life: running.life,
             port: running.port,
+            serial: running.serial,
             forward,
             plug,
             cable: Mutex::default(),

@@ -21,7 +21,7 @@ use self::typing::Typing;
 use super::named::{folder_of, free, name};
 use crate::{
     image::{Image, ImageError, Overlay, Seed, SeedError, UnnamedError},
-    machine::{BootDisk, Keys, Machine, MachineError, Media, Spec, StartError},
+    machine::{BootDisk, Keys, Machine, MachineError, Media, Spec, StartError, Typist},
     run::Progress,
 };
 
@@ -56,8 +56,10 @@ pub struct BuildRequest {
     pub disk_bytes: u64,
     /// The label of the volume that holds the answers.
     pub seed_label: String,
-    /// What is typed on the machine's keyboard.
+    /// What is typed.
     pub keys: Keys,
+    /// And where.
+    pub typist: Typist,
     /// The machine that installs.
     pub spec: Spec,
     /// How the installation ends.
@@ -143,6 +145,7 @@ pub async fn build(request: &BuildRequest, progress: &(dyn Fn(Progress) + Sync))
         cloud: None,
         capture: None,
         reset_ends: request.done == Done::Reboot,
+        typist: request.typist,
         scratch: folder,
     };
     let mut spec = request.spec.clone();

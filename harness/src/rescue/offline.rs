@@ -14,7 +14,7 @@ use kverify_checks::{Output, Probe, image::Layout};
 use super::{Job, Rescue, RescueError};
 use crate::{
     image::Image,
-    machine::{BootDisk, Machine, Media, Off, Spec},
+    machine::{BootDisk, Machine, Media, Off, Spec, Typist},
 };
 
 /// The disk as the rescue system sees it.
@@ -85,6 +85,7 @@ impl Offline {
             cloud: None,
             capture: None,
             reset_ends: true,
+            typist: Typist::Keyboard,
             scratch,
         };
         let rescue = Rescue::begin(Machine::start(spec, &media).await?).await?;

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     image::Image,
     lab::Capture,
-    machine::{BootDisk, Machine, Media, Spec},
+    machine::{BootDisk, Machine, Media, Spec, Typist},
 };
 
 /// Starts a machine on a disk that it may write, and waits until it has settled, ended, or used up its time; `capture`
@@ -33,6 +33,7 @@ pub(crate) async fn boot_disk(
         cloud: way_in.cloud(),
         capture,
         reset_ends: false,
+        typist: Typist::Keyboard,
         scratch,
     };
     let machine = Machine::start(spec, &media).await?;
