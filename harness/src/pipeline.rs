@@ -4,6 +4,7 @@ mod build;
 mod export;
 mod fetch;
 pub mod golden;
+mod group;
 pub mod journal;
 mod named;
 pub mod promotion;
