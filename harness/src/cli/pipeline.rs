@@ -1,6 +1,6 @@
 //! `kverify pipeline FILE`: the whole way from answers to a channel, of which nothing is done twice.
 
-mod line;
+pub(super) mod line;
 mod need;
 mod plan;
 mod recipe;
