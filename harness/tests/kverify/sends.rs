@@ -333,6 +333,7 @@ fn nothing_is_taken_for_an_option_or_a_command() {
     fs::create_dir(place.path("out")).unwrap();
     for target in [
         "-oProxyCommand=touch owned:x",
+        "-v:x",
         "me@-oProxyCommand=touch${IFS}owned:x",
         "away:x\n!touch owned",
         "away:x\"\n!touch owned\n\"",
@@ -411,4 +412,44 @@ fn clients(config: &Path) -> Vec<String> {
     let lines = processes.filter_map(|process| fs::read(process.path().join("cmdline")).ok());
     let lines = lines.map(|line| String::from_utf8_lossy(&line).replace('\0', " "));
     lines.filter(|line| line.contains(&config.display().to_string())).collect()
+}
+
+#[test]
+fn a_pipeline_sends_what_it_exports_and_goes_on_where_the_host_was_away() {
+    let route = Route::new("");
+    let there = route.place.path(THERE);
+    let target = there.display().to_string().replace('"', "\\\"");
+    fs::create_dir(route.place.path("recipes")).unwrap();
+    let row = format!(
+        "image = \"../blank.raw\"\nwork = \"../work\"\n[export]\nformat = [\"raw\", \"vhd\"]\nscp-target = \"away:{target}\"\n\
+         ssh-config = \"../ssh.conf\"\n"
+    );
+    route.place.file("recipes/row.toml", row);
+    let call = |line: &str| route.place.kverify(&format!("pipeline recipes/row.toml {line}")).said();
+    Sshd::serves(&route.place, "mkdir once && exec sftp-server");
+    let said = call("");
+    said.exits(2);
+    assert!(said.stderr.contains("/work/exported; to go on with sending it: kverify export"), "{said}");
+    let stamp = || fs::metadata(route.place.path("work/exported/blank.vhd")).unwrap().ino();
+    let before = stamp();
+    Sshd::serves(&route.place, "exec sftp-server");
+    call("--dry-run").exits(0).shows("export   to do (not timed here): not done yet");
+    let said = call("");
+    assert!(said.exits(0).stdout.contains("exported already: blank.raw to work/exported"), "{said}");
+    assert_eq!(stamp(), before, "it was not made again");
+    assert_eq!(route.place.names(THERE), ["SHA256SUMS", "blank.raw", "blank.vhd", "export.json"]);
+    call("--dry-run").exits(0).shows("nothing is left to do");
+    // To another folder: the same files.
+    fs::create_dir(route.place.path("other")).unwrap();
+    let other = format!("--set export.scp-target=away:{}", route.place.path("other").display());
+    let said = call(&format!("--dry-run {other}"));
+    assert!(said.exits(0).stdout.contains("it was done with other inputs"), "{said}");
+    call(&other).exits(0);
+    assert_eq!((stamp(), route.place.names("other").len()), (before, 4));
+    // Another image is another export, and finds the old one there.
+    image(&route.place, 2);
+    let said = call(&other);
+    assert!(said.exits(2).stderr.contains("blank.raw is there already, and what will be exported"), "{said}");
+    let said = call("--set export.scp-target=-oProxyCommand=x:y");
+    assert!(said.exits(2).reason().starts_with("pipeline recipes/row.toml: export: "), "{said}");
 }

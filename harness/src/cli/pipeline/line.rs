@@ -19,13 +19,15 @@ pub(in crate::cli) enum Word {
     Read(PathBuf),
     /// A file whose name counts too.
     Named(PathBuf),
+    /// Where what comes out is sent, or how: what was made is the same wherever it goes.
+    Sent(OsString),
     /// What comes out, or what changes nothing about it.
     Uncounted(OsString),
 }
 
 /// A command line, without the `kverify` before it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(in crate::cli) struct Line(pub(super) Vec<Word>);
+pub(in crate::cli) struct Line(pub(in crate::cli) Vec<Word>);
 
 impl Word {
     pub(in crate::cli) fn text(text: impl Into<OsString>) -> Self {
@@ -34,7 +36,7 @@ impl Word {
 
     pub(in crate::cli) fn said(&self) -> &OsStr {
         match self {
-            Self::Text(text) | Self::Uncounted(text) => text,
+            Self::Text(text) | Self::Sent(text) | Self::Uncounted(text) => text,
             Self::Read(path) | Self::Named(path) => path.as_os_str(),
         }
     }
@@ -71,6 +73,11 @@ impl Line {
         self.0.iter().any(|word| matches!(word, Word::Text(text) if text == option))
     }
 
+    /// The line without what says where something is sent.
+    pub(in crate::cli) fn unsent(&self) -> Self {
+        Self(self.0.iter().filter(|word| !matches!(word, Word::Sent(_))).cloned().collect())
+    }
+
     /// The files that it reads.
     pub(in crate::cli) fn reads(&self) -> impl Iterator<Item = &Path> {
         self.0.iter().filter_map(|word| match word {
@@ -95,6 +102,7 @@ impl Line {
             let (kind, counted) = match word {
                 Word::Uncounted(_) => continue,
                 Word::Text(text) => (b"t", text.as_encoded_bytes().to_vec()),
+                Word::Sent(text) => (b"s", text.as_encoded_bytes().to_vec()),
                 Word::Read(path) => {
                     let digest = journal.digest_of_all(path).map_err(|why| (path.clone(), why))?;
                     (b"r", digest.to_string().into_bytes())
@@ -158,6 +166,13 @@ mod tests {
                 line
             })
         );
+        let sent = |to: &str| {
+            let mut line = line();
+            line.0.push(Word::Sent(to.into()));
+            line
+        };
+        assert_ne!(counted(sent("here:")), counted(sent("there:")));
+        assert_eq!(same, counted(sent("here:").unsent()));
         let named = |name: &str| Line(vec![Word::Named(at(name))]);
         assert_ne!(counted(named("one")), counted(named("two")));
         // Where a word ends counts.
