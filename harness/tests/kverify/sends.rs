@@ -385,7 +385,7 @@ fn an_export_of_another_kind_is_not_sent() {
 #[test]
 fn whoever_ends_it_ends_all_that_it_started() {
     let route = Route::new("");
-    Sshd::serves(&route.place, "mkdir once && exec sftp-server; : > waits; exec sleep 600");
+    Sshd::serves(&route.place, "mkdir once && exec sftp-server; : > waits; exec cat >waits");
     let mut running = route.to("", &route.target()).start();
     running.wait_for("  the files get their names");
     while !route.place.path("waits").exists() {
