@@ -1,6 +1,6 @@
 //! `kverify pipeline FILE`: the whole way from answers to a channel, of which nothing is done twice.
 
-mod line;
+pub(super) mod line;
 mod need;
 mod plan;
 mod recipe;
@@ -203,7 +203,7 @@ impl<'a> Run<'a> {
             if let Some(due) = due {
                 self.tell(&format!("== {name} ({} of {}): {due}", at + 1, self.plan.steps.len()));
                 let begun = Instant::now();
-                let code = self.act(at).await.with_context(|| self.stopped(at))?;
+                let code = self.act(at, asked).await.with_context(|| self.stopped(at))?;
                 if code != 0 {
                     let stopped = self.stopped(at);
                     super::print(&format!("{stopped}\n"));
@@ -274,13 +274,20 @@ impl<'a> Run<'a> {
     }
 
     /// Does a step; its files are noted once all of it went well.
-    async fn act(&mut self, at: usize) -> anyhow::Result<u8> {
+    async fn act(&mut self, at: usize, asked: bool) -> anyhow::Result<u8> {
         if self.plan.steps[at].name == StepName::Seal {
             self.rename().await?;
         }
         let step = self.plan.steps[at].clone();
         let inputs = step.inputs(&mut self.journal)?;
-        self.journal.clear(step.name.word(), &step.made)?;
+        let made_of = step.made_of(&mut self.journal)?;
+        // What was made, and did not get where it is sent, is not made again: the command looks at it and goes on.
+        if step.sends() && !asked && self.journal.has_begun(step.name.word(), made_of) {
+            self.journal.forget(step.name.word())?;
+        } else {
+            self.journal.clear(step.name.word(), &step.made)?;
+        }
+        self.journal.begin_step(step.name.word(), made_of)?;
         if let Some(folder) = &step.folder {
             fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
         }

@@ -7,6 +7,7 @@
 mod compare;
 mod convert;
 mod crc32c;
+mod finished;
 mod flaw;
 mod gce;
 mod hash;
@@ -49,6 +50,7 @@ use crate::{
     run::Progress,
 };
 pub use convert::ConvertError;
+pub use finished::finished;
 pub use flaw::Flaw;
 use job::{Finished, Job};
 pub use target::Compression;
@@ -142,78 +144,112 @@ pub struct Export {
     pub seconds: Vec<(Target, f64, f64)>,
 }
 
+/// An export that can begin: nothing is in its way, and there is room for it.
+pub struct Prepared<'a> {
+    request: &'a ExportRequest,
+    image: Arc<Image>,
+    stem: String,
+    targets: Vec<Target>,
+    needed: u64,
+}
+
 /// Exports an image. Dropping the future ends what was begun.
 ///
 /// # Errors
 /// [`ExportError`] says what failed; nothing is then in `request.folder`.
 pub async fn export(request: &ExportRequest, progress: &(dyn Fn(Progress) + Sync)) -> Result<Export, ExportError> {
-    export_by(Path::new("qemu-img"), request, progress).await
+    Prepared::of(request).await?.export(progress).await
 }
 
-async fn export_by(
-    program: &Path,
-    request: &ExportRequest,
-    progress: &(dyn Fn(Progress) + Sync),
-) -> Result<Export, ExportError> {
-    let file = |path: &Path, why: String| ExportError::File { path: path.to_owned(), why };
-    let stem = stem(&request.image)?;
-    let mut targets: Vec<Target> = Vec::new();
-    for target in &request.targets {
-        if !targets.contains(target) {
-            targets.push(*target);
+impl<'a> Prepared<'a> {
+    /// Looks whether anything is in the way of an export.
+    ///
+    /// # Errors
+    /// [`ExportError`] says what is.
+    pub async fn of(request: &'a ExportRequest) -> Result<Self, ExportError> {
+        let file = |path: &Path, why: String| ExportError::File { path: path.to_owned(), why };
+        let stem = stem(&request.image)?;
+        let mut targets: Vec<Target> = Vec::new();
+        for target in &request.targets {
+            if !targets.contains(target) {
+                targets.push(*target);
+            }
         }
-    }
-    let files = targets.iter().map(|target| format!("{stem}.{}", target.ending()));
-    for name in files.chain([SUMS.to_owned(), RECORD.to_owned()]) {
-        free(&request.folder.join(name)).map_err(|(path, why)| file(path, why.to_owned()))?;
-    }
-    let image = Arc::new(Image::open(&request.image)?);
-    let stop = Stop::default();
-    let needed = {
-        let (image, targets) = (Arc::clone(&image), targets.clone());
-        spawn_blocking(move || room::needed(&mut image.disk()?, &targets)).await??
-    };
-    let space = rustix::fs::statvfs(&request.folder).map_err(|error| file(&request.folder, error.to_string()))?;
-    let free = space.f_bavail.saturating_mul(space.f_frsize);
-    if free < needed {
-        return Err(ExportError::Room { folder: request.folder.clone(), needed, free });
-    }
-    let job = Job {
-        program: program.to_owned(),
-        image: Arc::clone(&image),
-        stem: stem.clone(),
-        folder: request.folder.clone(),
-        compression: request.compression,
-        stop: Arc::clone(&stop.0),
-    };
-    let permits = Semaphore::new(thread::available_parallelism().map_or(2, NonZero::get).clamp(2, AT_ONCE));
-    let units = units(&targets).into_iter().map(|unit| {
-        let (job, permits) = (&job, &permits);
-        async move {
-            let _permit = permits.acquire().await;
-            job.unit(&unit, progress).await
+        let image = Arc::new(Image::open(&request.image)?);
+        let mut prepared = Self { request, image: Arc::clone(&image), stem, targets: targets.clone(), needed: 0 };
+        for name in prepared.names() {
+            free(&request.folder.join(name)).map_err(|(path, why)| file(path, why.to_owned()))?;
         }
-    });
-    let hashing = {
-        let (image, stop) = (Arc::clone(&image), Arc::clone(&stop.0));
-        async { Ok::<_, ExportError>(spawn_blocking(move || image.digest(|_| (), &stop)).await??) }
-    };
-    let (finished, digest) = try_join(try_join_all(units), hashing).await?;
-    image.unchanged()?;
-    let mut finished: Vec<_> = finished.into_iter().flatten().collect();
-    finished.sort_by_key(|one| targets.iter().position(|target| *target == one.exported.format));
-    let exported = Exported {
-        kverify: env!("CARGO_PKG_VERSION").to_owned(),
-        image: image.name(),
-        digest,
-        virtual_bytes: image.virtual_size(),
-        files: finished.iter().map(|one| one.exported.clone()).collect(),
-    };
-    let seconds = finished.iter().map(|one| (one.exported.format, one.wrote, one.proved)).collect();
-    progress(Progress::Step { about: "the files get their names".to_owned() });
-    let (folder, record) = (request.folder.clone(), exported.clone());
-    spawn_blocking(move || name_all(&folder, finished, &record)).await??;
-    Ok(Export { exported, seconds })
+        prepared.needed = spawn_blocking(move || room::needed(&mut image.disk()?, &targets)).await??;
+        let space = rustix::fs::statvfs(&request.folder).map_err(|error| file(&request.folder, error.to_string()))?;
+        let free = space.f_bavail.saturating_mul(space.f_frsize);
+        if free < prepared.needed {
+            return Err(ExportError::Room { folder: request.folder.clone(), needed: prepared.needed, free });
+        }
+        Ok(prepared)
+    }
+
+    /// The names that its files will have.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        let files = self.targets.iter().map(|target| format!("{}.{}", self.stem, target.ending()));
+        files.chain([SUMS.to_owned(), RECORD.to_owned()]).collect()
+    }
+
+    /// The most bytes that they take.
+    #[must_use]
+    pub fn needed(&self) -> u64 {
+        self.needed
+    }
+
+    /// Exports. Dropping the future ends what was begun.
+    ///
+    /// # Errors
+    /// [`ExportError`] says what failed; nothing is then in the folder.
+    pub async fn export(self, progress: &(dyn Fn(Progress) + Sync)) -> Result<Export, ExportError> {
+        self.export_by(Path::new("qemu-img"), progress).await
+    }
+
+    async fn export_by(self, program: &Path, progress: &(dyn Fn(Progress) + Sync)) -> Result<Export, ExportError> {
+        let Self { request, image, stem, targets, .. } = self;
+        let stop = Stop::default();
+        let job = Job {
+            program: program.to_owned(),
+            image: Arc::clone(&image),
+            stem: stem.clone(),
+            folder: request.folder.clone(),
+            compression: request.compression,
+            stop: Arc::clone(&stop.0),
+        };
+        let permits = Semaphore::new(thread::available_parallelism().map_or(2, NonZero::get).clamp(2, AT_ONCE));
+        let units = units(&targets).into_iter().map(|unit| {
+            let (job, permits) = (&job, &permits);
+            async move {
+                let _permit = permits.acquire().await;
+                job.unit(&unit, progress).await
+            }
+        });
+        let hashing = {
+            let (image, stop) = (Arc::clone(&image), Arc::clone(&stop.0));
+            async { Ok::<_, ExportError>(spawn_blocking(move || image.digest(|_| (), &stop)).await??) }
+        };
+        let (finished, digest) = try_join(try_join_all(units), hashing).await?;
+        image.unchanged()?;
+        let mut finished: Vec<_> = finished.into_iter().flatten().collect();
+        finished.sort_by_key(|one| targets.iter().position(|target| *target == one.exported.format));
+        let exported = Exported {
+            kverify: env!("CARGO_PKG_VERSION").to_owned(),
+            image: image.name(),
+            digest,
+            virtual_bytes: image.virtual_size(),
+            files: finished.iter().map(|one| one.exported.clone()).collect(),
+        };
+        let seconds = finished.iter().map(|one| (one.exported.format, one.wrote, one.proved)).collect();
+        progress(Progress::Step { about: "the files get their names".to_owned() });
+        let (folder, record) = (request.folder.clone(), exported.clone());
+        spawn_blocking(move || name_all(&folder, finished, &record)).await??;
+        Ok(Export { exported, seconds })
+    }
 }
 
 /// Ends what runs on other threads when nobody waits for it any more.
@@ -250,14 +286,19 @@ fn units(targets: &[Target]) -> Vec<Vec<Target>> {
     units.filter(|unit| !unit.is_empty()).collect()
 }
 
+/// The digests, as `sha256sum -c` reads them.
+fn sums(exported: &Exported) -> String {
+    let line = |sums, one: &ExportedFile| format!("{sums}{}  {}\n", one.sha256.hex(), one.file);
+    exported.files.iter().fold(String::new(), line)
+}
+
 /// Gives all of them their names, the record last: where it stands, everything does.
 fn name_all(folder: &Path, finished: Vec<Finished>, exported: &Exported) -> Result<(), ExportError> {
     let unnamed = |what, content: &[u8]| {
         let file = Unnamed::holding(folder, what, content);
         file.map(Arc::new).map_err(|error| job::no_file(folder, error))
     };
-    let line = |sums, one: &ExportedFile| format!("{sums}{}  {}\n", one.sha256.hex(), one.file);
-    let sums = exported.files.iter().fold(String::new(), line);
+    let sums = sums(exported);
     let mut record = serde_json::to_vec_pretty(exported).map_err(io::Error::other)?;
     record.push(b'\n');
     let mut files: Vec<_> = finished.into_iter().map(|one| (one.exported.file, one.file)).collect();

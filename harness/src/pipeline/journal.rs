@@ -175,20 +175,32 @@ impl Journal {
     pub fn clear(&mut self, step: &str, made: &[PathBuf]) -> Result<(), JournalError> {
         let before = self.entry(step).map(|entry| entry.left).unwrap_or_default();
         // First the word, then what it vouches for.
-        let noted = self.path(step);
+        self.forget(step)?;
         let left = before.into_keys().map(|path| self.work.join(path));
-        for path in [noted].into_iter().chain(left).chain(made.iter().cloned()) {
-            let removed = match path.symlink_metadata() {
-                Ok(file) if file.is_dir() => fs::remove_dir_all(&path),
-                Ok(_) => fs::remove_file(&path),
-                Err(why) => Err(why),
-            };
-            match removed {
-                Err(why) if why.kind() != ErrorKind::NotFound => return Err(JournalError::File { path, why }),
-                _ => {}
-            }
-        }
-        Ok(())
+        [self.begun(step)].into_iter().chain(left).chain(made.iter().cloned()).try_for_each(remove)
+    }
+
+    /// Removes what is said of a step here, and leaves what it made.
+    ///
+    /// # Errors
+    /// [`JournalError`] where that cannot be removed.
+    pub fn forget(&mut self, step: &str) -> Result<(), JournalError> {
+        remove(self.path(step))
+    }
+
+    /// Notes what a step is made of before it begins, so that what it leaves if it does not end well is known to be of the same.
+    ///
+    /// # Errors
+    /// [`JournalError`] where the note cannot be written.
+    pub fn begin_step(&mut self, step: &str, made_of: Digest) -> Result<(), JournalError> {
+        write(&self.begun(step), &made_of)
+    }
+
+    /// Whether what is left of a step, if anything is, was made of the same.
+    #[must_use]
+    pub fn has_begun(&self, step: &str, made_of: Digest) -> bool {
+        let noted = fs::read(self.begun(step)).ok().and_then(|text| serde_json::from_slice::<Digest>(&text).ok());
+        noted == Some(made_of)
     }
 
     /// Notes that a step was done, with every file that it left at the paths of `made` or beneath them.
@@ -254,6 +266,23 @@ impl Journal {
 
     fn path(&self, step: &str) -> PathBuf {
         self.work.join(FOLDER).join(format!("{step}.json"))
+    }
+
+    fn begun(&self, step: &str) -> PathBuf {
+        self.work.join(FOLDER).join(format!("{step}.begun.json"))
+    }
+}
+
+/// Removes a file, or a folder with all that is in it, if it is there.
+fn remove(path: PathBuf) -> Result<(), JournalError> {
+    let removed = match path.symlink_metadata() {
+        Ok(file) if file.is_dir() => fs::remove_dir_all(&path),
+        Ok(_) => fs::remove_file(&path),
+        Err(why) => Err(why),
+    };
+    match removed {
+        Err(why) if why.kind() != ErrorKind::NotFound => Err(JournalError::File { path, why }),
+        _ => Ok(()),
     }
 }
 
@@ -348,6 +377,20 @@ mod tests {
         left.sort();
         assert_eq!(left, [".gitignore", ".kverify-pipeline", "of the build"]);
         journal.clear("seal", &made).unwrap();
+    }
+
+    #[test]
+    fn what_a_step_left_that_did_not_end_is_of_what_it_began_with() {
+        let (_folder, work, made) = done();
+        let mut journal = Journal::begin(&work).unwrap();
+        let (one, two) = (Digest::of(b"one"), Digest::of(b"two"));
+        assert!(!journal.has_begun("seal", one));
+        journal.begin_step("seal", one).unwrap();
+        journal.forget("seal").unwrap();
+        assert!(journal.has_begun("seal", one) && !journal.has_begun("seal", two) && made[0].exists());
+        assert_eq!(journal.standing("seal", one).unwrap(), Standing::Never);
+        journal.clear("seal", &made).unwrap();
+        assert!(!journal.has_begun("seal", one) && !made[0].exists());
     }
 
     #[test]

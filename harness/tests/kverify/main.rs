@@ -23,6 +23,8 @@ mod promotes;
 mod running;
 mod scenarios;
 mod seals;
+mod sends;
+mod sshd;
 mod tiny;
 mod usage;
 mod warm;

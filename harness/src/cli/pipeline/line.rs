@@ -12,29 +12,31 @@ use crate::pipeline::journal::Journal;
 
 /// A word of a command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Word {
+pub(in crate::cli) enum Word {
     /// What it says.
     Text(OsString),
     /// A file or folder that is read: what it holds counts, and not where it is.
     Read(PathBuf),
     /// A file whose name counts too.
     Named(PathBuf),
+    /// Where what comes out is sent, or how: what was made is the same wherever it goes.
+    Sent(OsString),
     /// What comes out, or what changes nothing about it.
     Uncounted(OsString),
 }
 
 /// A command line, without the `kverify` before it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Line(pub(super) Vec<Word>);
+pub(in crate::cli) struct Line(pub(in crate::cli) Vec<Word>);
 
 impl Word {
-    pub(super) fn text(text: impl Into<OsString>) -> Self {
+    pub(in crate::cli) fn text(text: impl Into<OsString>) -> Self {
         Self::Text(text.into())
     }
 
-    pub(super) fn said(&self) -> &OsStr {
+    pub(in crate::cli) fn said(&self) -> &OsStr {
         match self {
-            Self::Text(text) | Self::Uncounted(text) => text,
+            Self::Text(text) | Self::Sent(text) | Self::Uncounted(text) => text,
             Self::Read(path) | Self::Named(path) => path.as_os_str(),
         }
     }
@@ -42,37 +44,42 @@ impl Word {
 
 impl Line {
     /// A line of words that count as they stand.
-    pub(super) fn of(words: &[&str]) -> Self {
+    pub(in crate::cli) fn of(words: &[&str]) -> Self {
         Self(words.iter().map(Word::text).collect())
     }
 
-    pub(super) fn text(mut self, word: impl Into<OsString>) -> Self {
+    pub(in crate::cli) fn text(mut self, word: impl Into<OsString>) -> Self {
         self.0.push(Word::text(word));
         self
     }
 
-    pub(super) fn read(mut self, path: impl Into<PathBuf>) -> Self {
+    pub(in crate::cli) fn read(mut self, path: impl Into<PathBuf>) -> Self {
         self.0.push(Word::Read(path.into()));
         self
     }
 
-    pub(super) fn made(mut self, path: &Path) -> Self {
+    pub(in crate::cli) fn made(mut self, path: &Path) -> Self {
         self.0.push(Word::Uncounted(path.into()));
         self
     }
 
-    pub(super) fn and(mut self, words: Vec<Word>) -> Self {
+    pub(in crate::cli) fn and(mut self, words: Vec<Word>) -> Self {
         self.0.extend(words);
         self
     }
 
     /// Whether an option is given.
-    pub(super) fn has(&self, option: &str) -> bool {
+    pub(in crate::cli) fn has(&self, option: &str) -> bool {
         self.0.iter().any(|word| matches!(word, Word::Text(text) if text == option))
     }
 
+    /// The line without what says where something is sent.
+    pub(in crate::cli) fn unsent(&self) -> Self {
+        Self(self.0.iter().filter(|word| !matches!(word, Word::Sent(_))).cloned().collect())
+    }
+
     /// The files that it reads.
-    pub(super) fn reads(&self) -> impl Iterator<Item = &Path> {
+    pub(in crate::cli) fn reads(&self) -> impl Iterator<Item = &Path> {
         self.0.iter().filter_map(|word| match word {
             Word::Read(path) | Word::Named(path) => Some(path.as_path()),
             _ => None,
@@ -80,21 +87,22 @@ impl Line {
     }
 
     /// The words as they are given to the command, `kverify` before them.
-    pub(super) fn words(&self) -> impl Iterator<Item = OsString> {
+    pub(in crate::cli) fn words(&self) -> impl Iterator<Item = OsString> {
         [OsString::from("kverify")].into_iter().chain(self.0.iter().map(|word| word.said().to_owned()))
     }
 
     /// The line as it is typed into a shell.
-    pub(super) fn shown(&self) -> String {
+    pub(in crate::cli) fn shown(&self) -> String {
         self.words().map(|word| quoted(&word.to_string_lossy())).collect::<Vec<_>>().join(" ")
     }
 
     /// Adds all that counts to a hash.
-    pub(super) fn count(&self, hash: &mut Sha256, journal: &mut Journal) -> Result<(), (PathBuf, io::Error)> {
+    pub(in crate::cli) fn count(&self, hash: &mut Sha256, journal: &mut Journal) -> Result<(), (PathBuf, io::Error)> {
         for word in &self.0 {
             let (kind, counted) = match word {
                 Word::Uncounted(_) => continue,
                 Word::Text(text) => (b"t", text.as_encoded_bytes().to_vec()),
+                Word::Sent(text) => (b"s", text.as_encoded_bytes().to_vec()),
                 Word::Read(path) => {
                     let digest = journal.digest_of_all(path).map_err(|why| (path.clone(), why))?;
                     (b"r", digest.to_string().into_bytes())
@@ -158,6 +166,13 @@ mod tests {
                 line
             })
         );
+        let sent = |to: &str| {
+            let mut line = line();
+            line.0.push(Word::Sent(to.into()));
+            line
+        };
+        assert_ne!(counted(sent("here:")), counted(sent("there:")));
+        assert_eq!(same, counted(sent("here:").unsent()));
         let named = |name: &str| Line(vec![Word::Named(at(name))]);
         assert_ne!(counted(named("one")), counted(named("two")));
         // Where a word ends counts.

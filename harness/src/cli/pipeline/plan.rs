@@ -151,12 +151,14 @@ impl Planner<'_> {
     fn export(&self) -> anyhow::Result<Step> {
         let out = self.exported();
         let line = self.line(StepName::Export, Line::of(&["export"]).read(&self.plan.image))?;
+        let sends = line.unsent() != line;
         let (lines, key) = self.signed(StepName::Export, &out, line.text("--out-dir").made(&out))?;
         Ok(Step {
             lines,
             also: key.into_iter().collect(),
             made: vec![out.clone()],
             folder: Some(out),
+            closer: sends.then(|| "files that are no more what they were are made anew with --from export".to_owned()),
             ..Step::of(StepName::Export)
         })
     }

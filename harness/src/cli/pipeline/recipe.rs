@@ -34,7 +34,9 @@ const NAME_OR_FILE: &str = "expect";
 /// The option that takes a folder, or an address.
 const STORE: &str = "store";
 /// Options that change nothing about what comes out.
-const UNCOUNTED: [&str; 2] = ["scratch", "timeout"];
+const UNCOUNTED: [&str; 3] = ["scratch", "ssh-config", "timeout"];
+/// Options that say where what comes out is sent.
+const SENT: [&str; 1] = ["scp-target"];
 
 /// A pipeline, as its file says it.
 #[derive(Clone, Debug)]
@@ -249,11 +251,13 @@ impl Setting {
         } else {
             Word::text(items.join(","))
         };
-        let words = vec![flag, value];
-        if !UNCOUNTED.contains(&option) {
-            return Ok(words);
-        }
-        Ok(words.into_iter().map(|word| Word::Uncounted(word.said().to_owned())).collect())
+        let words = [flag, value].into_iter();
+        let said = |word: Word| word.said().to_owned();
+        Ok(match option {
+            _ if UNCOUNTED.contains(&option) => words.map(|word| Word::Uncounted(said(word))).collect(),
+            _ if SENT.contains(&option) => words.map(|word| Word::Sent(said(word))).collect(),
+            _ => words.collect(),
+        })
     }
 
     /// The value, or those of a list.
@@ -354,6 +358,15 @@ mod tests {
         assert!(words.contains(&Word::Uncounted("900".into())), "{words:?}");
         let words = recipe.options(StepName::Seal, &command("seal")).unwrap();
         assert!(words.contains(&Word::Read("/recipes/steps.sh".into())), "{words:?}");
+    }
+
+    #[test]
+    fn where_an_export_is_sent_is_no_path_and_the_configuration_of_ssh_is_one() {
+        let text = "[export]\nformat = \"raw\"\nscp-target = \"me@host:images\"\nssh-config = \"ssh.conf\"";
+        let recipe = recipe(text, &[]).unwrap();
+        let words = recipe.options(StepName::Export, &command("export")).unwrap();
+        assert!(words.contains(&Word::Sent("me@host:images".into())), "{words:?}");
+        assert!(words.contains(&Word::Uncounted("/recipes/ssh.conf".into())), "{words:?}");
     }
 
     #[test]

@@ -76,6 +76,18 @@ impl Step {
     }
 }
 
+impl Step {
+    /// Whether what it makes is sent somewhere.
+    pub(super) fn sends(&self) -> bool {
+        self.lines.iter().any(|line| line.unsent() != *line)
+    }
+
+    /// The digest of all that counts for what it makes, wherever that is sent.
+    pub(super) fn made_of(&self, journal: &mut Journal) -> Result<Digest, JournalError> {
+        Self { lines: self.lines.iter().map(Line::unsent).collect(), ..self.clone() }.inputs(journal)
+    }
+}
+
 impl StepName {
     pub(crate) const ALL: [Self; 7] =
         [Self::Build, Self::Verify, Self::Seal, Self::Prove, Self::Export, Self::Store, Self::Promote];

@@ -6,21 +6,21 @@
 use std::{
     fs::File,
     io,
-    os::unix::{fs::FileExt as _, process::CommandExt as _},
+    os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
     process::{Command, ExitStatus, Stdio},
-    sync::mpsc,
-    thread,
     time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use tokio::sync::oneshot;
 
 use super::{BuildError, DEADLINE, TAIL};
 use crate::{
     image::Image,
-    pipeline::named::{folder_of, free, name},
+    pipeline::{
+        group::Group,
+        named::{folder_of, free, name},
+    },
     run::Progress,
 };
 
@@ -28,8 +28,6 @@ use crate::{
 pub(in crate::pipeline) const ROOM: &str = ".kverify-build-";
 /// How much of what it said is read for its last lines, in bytes.
 const LAST: u64 = 16 * 1024;
-/// For how many hundredths of a second killed processes are waited for.
-const LAST_BREATH: u32 = 200;
 /// Ends the command's process group as soon as kverify is gone, whatever that died of.
 const WARDEN: &str = "trap 'kill -KILL 0' TERM; sh -c \"$1\" & wait $!";
 
@@ -43,22 +41,6 @@ pub struct CommandRequest {
     pub deadline: Option<Duration>,
     /// Where all goes that it says, whatever becomes of it.
     pub log: Option<PathBuf>,
-}
-
-/// The process group of a command; killed when this is dropped.
-struct Group(Pid);
-
-impl Drop for Group {
-    /// Ends them, and waits until none of them writes any more; they may have ended by themselves.
-    fn drop(&mut self) {
-        let _ = kill_process_group(self.0, Signal::KILL);
-        for _ in 0..LAST_BREATH {
-            if test_kill_process_group(self.0).is_err() {
-                break;
-            }
-            thread::sleep(Duration::from_millis(10));
-        }
-    }
 }
 
 /// Builds an image by a command and gives the time that it took.
@@ -121,22 +103,8 @@ fn start(
     let mut warden = Command::new("setpriv");
     warden.args(["--pdeathsig", "TERM", "--", "sh", "-c", WARDEN, "sh", command]);
     warden.env("KVERIFY_OUT", made).env("KVERIFY_DEADLINE", deadline.as_secs().to_string());
-    warden.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log.try_clone()?).process_group(0);
-    let (started, starting) = mpsc::channel();
-    let (exited, ended) = oneshot::channel();
-    // The death signal follows the thread that started it: this one waits for its end.
-    thread::Builder::new().name("build".to_owned()).spawn(move || match warden.spawn() {
-        Err(error) => {
-            let _ = started.send(Err(error));
-        }
-        Ok(mut child) => {
-            let _ = started.send(Ok(Pid::from_child(&child)));
-            let _ = exited.send(child.wait());
-        }
-    })?;
-    let pid = starting.recv().map_err(|_| io::Error::other("the thread that starts it ended"))?;
-    let missing = |error: io::Error| io::Error::new(error.kind(), format!("setpriv (package util-linux): {error}"));
-    Ok((Group(pid.map_err(missing)?), ended))
+    warden.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log.try_clone()?);
+    Group::start(warden)
 }
 
 /// The last lines of what it said.

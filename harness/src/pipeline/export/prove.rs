@@ -45,40 +45,46 @@ pub(super) fn prove(
             if own.format() != Format::Qcow2 {
                 return Err(Flaw::metadata("it is no qcow2 file"));
             }
+            let found = format!("it stands alone; {}", claim.compression.found());
             match claim.compression {
-                Compression::Zlib => equal(source, &mut Imago::open(file)?, want, cancel)?,
-                Compression::Zstd => equal(source, &mut own.disk()?, want, cancel)?,
-            }
-            match claim.compression {
-                Compression::Zlib => ("imago", "it stands alone; clusters compressed by deflate"),
-                Compression::Zstd => ("kverify's qcow2", "it stands alone; clusters compressed by Zstandard"),
+                Compression::Zlib => {
+                    equal(source, &mut Imago::open(file)?, want, cancel)?;
+                    ("imago", found)
+                }
+                Compression::Zstd => {
+                    equal(source, &mut own.disk()?, want, cancel)?;
+                    ("kverify's qcow2", found)
+                }
             }
         }
         Target::Vmdk => {
             let mut vmdk = Vmdk::open(file, 0, file.metadata()?.len())?;
             vmdk_text::prove(&vmdk, &format!("{}.vmdk", claim.stem))?;
             equal(source, &mut vmdk, want, cancel)?;
-            ("kverify's vmdk", "stream-optimized; its descriptor names its file and its size")
+            ("kverify's vmdk", "stream-optimized; its descriptor names its file and its size".to_owned())
         }
         Target::Vhd => {
             equal(source, &mut vhd::open(file)?, want, cancel)?;
-            ("kverify's vhd", "fixed; the footer's checksum is right; whole MiB")
+            ("kverify's vhd", "fixed; the footer's checksum is right; whole MiB".to_owned())
         }
         Target::Vhdx => {
             equal(source, &mut Vhdx::open(file)?, want, cancel)?;
-            ("kverify's vhdx", "no parent; no log to replay; the checksums of header and regions are right")
+            ("kverify's vhdx", "no parent; no log to replay; the checksums of header and regions are right".to_owned())
         }
         Target::Ova => {
             ova::prove(source, claim.stem, file, cancel)?;
-            ("tar, quick-xml and kverify's vmdk", "OVF, manifest, VMDK in this order; digests right; EFI declared")
+            (
+                "tar, quick-xml and kverify's vmdk",
+                "OVF, manifest, VMDK in this order; digests right; EFI declared".to_owned(),
+            )
         }
         Target::Raw => {
             equal(source, &mut Plain { file, bytes: file.metadata()?.len() }, want, cancel)?;
-            ("the system", "no more and no less than the disk")
+            ("the system", "no more and no less than the disk".to_owned())
         }
         Target::Gce => {
             gce::prove(source, file, want, cancel)?;
-            ("flate2 and tar", "one sparse member disk.raw of GNU tar's old format; whole GiB")
+            ("flate2 and tar", "one sparse member disk.raw of GNU tar's old format; whole GiB".to_owned())
         }
     };
     let firmware = if claim.target == Target::Ova { Firmware::Efi } else { Firmware::Undeclared };

@@ -13,6 +13,16 @@ pub enum Compression {
     Zstd,
 }
 
+impl Compression {
+    /// What a proof says of it.
+    pub(super) fn found(self) -> &'static str {
+        match self {
+            Self::Zlib => "clusters compressed by deflate",
+            Self::Zstd => "clusters compressed by Zstandard",
+        }
+    }
+}
+
 impl Target {
     /// The size that the disk of an image of `bytes` bytes has to have in this format, in bytes.
     #[must_use]

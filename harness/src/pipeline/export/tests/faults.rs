@@ -4,14 +4,14 @@
 use std::{
     fs,
     os::unix::fs::{FileExt, PermissionsExt},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::Command,
     sync::atomic::AtomicBool,
 };
 
 use super::{
     super::{
-        Compression, Target, export_by,
+        Compression, Export, ExportError, ExportRequest, Prepared, Target,
         prove::{Claim, prove},
     },
     DISK, PLACE, Place,
@@ -49,9 +49,13 @@ fn tampering(place: &Place, then: &str) -> PathBuf {
     path
 }
 
+async fn exported(program: &Path, request: &ExportRequest) -> Result<Export, ExportError> {
+    Prepared::of(request).await?.export_by(program, &|_| ()).await
+}
+
 async fn tampered(place: &Place, target: Target, then: &str) -> String {
     let program = tampering(place, then);
-    let Err(error) = export_by(&program, &place.request(&[Target::Raw, target]), &|_| ()).await else {
+    let Err(error) = exported(&program, &place.request(&[Target::Raw, target])).await else {
         panic!("{target}: nobody noticed {then}")
     };
     assert!(place.left().is_empty(), "{:?}", place.left());
@@ -103,7 +107,7 @@ async fn an_exporter_that_fails_or_a_source_that_changes_leaves_nothing() {
 async fn a_name_that_is_taken_meanwhile_stays_its_owner_s_and_no_other_is_given() {
     let place = Place::new();
     let program = tampering(&place, &format!("echo mine >{}", place.out("vhdx").display()));
-    let error = export_by(&program, &place.request(&[Target::Raw, Target::Vhdx]), &|_| ()).await.err().unwrap();
+    let error = exported(&program, &place.request(&[Target::Raw, Target::Vhdx])).await.err().unwrap();
     assert_eq!(error.to_string(), format!("{}: File exists (os error 17)", place.out("vhdx").display()));
     assert_eq!(place.left(), ["golden.vhdx"]);
     assert_eq!(fs::read_to_string(place.out("vhdx")).unwrap(), "mine\n");
