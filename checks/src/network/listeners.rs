@@ -1,6 +1,6 @@
 //! What listens, by `ss`: the socket, and the processes that hold it.
 
-use std::fmt;
+use std::{fmt, ops::RangeInclusive};
 
 use crate::{
     check::{About, Check, Cost, Need},
@@ -8,9 +8,13 @@ use crate::{
     fact::{Fact, Unreadable},
     outcome::Verdict,
     probe::{Output, Probe},
+    traits::{Group, Traits},
 };
 
 use super::{ListenRule, Transport};
+
+/// The ports that the kernel gives to whom asks for just any, if `ip_local_port_range` is not set.
+const CHOSEN: RangeInclusive<u16> = 32768..=60999;
 
 /// Every listening TCP socket and every unconnected UDP socket, of IPv4 and IPv6.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +53,7 @@ impl fmt::Display for Listener {
 
 impl Fact for Listeners {
     const ID: &'static str = "network.listeners";
+    const GROUPS: &'static [Group] = &[Group::Listeners];
 
     fn probes() -> Vec<Probe> {
         vec![Probe::root(["ss", "-H", "-l", "-n", "-t", "-u", "-p"])]
@@ -66,6 +71,17 @@ impl Fact for Listeners {
             return Err(Unreadable::new("ss: no process is named, so it was not let see them"));
         }
         Ok(Self(sockets))
+    }
+
+    fn tell(&self, traits: &mut Traits) {
+        for Listener { transport, address, interface, port, processes } in &self.0 {
+            let port =
+                if CHOSEN.contains(port) { "a port of the kernel's choice".to_owned() } else { port.to_string() };
+            // Addresses on a network are given to each machine anew.
+            let place = interface.as_ref().unwrap_or(address);
+            let by = if processes.is_empty() { "the kernel".to_owned() } else { processes.join("+") };
+            traits.put(Group::Listeners, format!("{transport} {port} on {place}"), by);
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use crate::{
     fact::{Fact, Unreadable},
     outcome::Verdict,
     probe::{Exit, Output, Probe},
+    traits::{Group, Traits},
 };
 
 /// Keys are among them in no file that is read.
@@ -127,6 +128,7 @@ impl Together {
 
 impl Fact for Settings {
     const ID: &'static str = "network.settings";
+    const GROUPS: &'static [Group] = &[Group::Sysctl];
 
     fn probes() -> Vec<Probe> {
         vec![Self::probe()]
@@ -134,6 +136,12 @@ impl Fact for Settings {
 
     fn parse(out: &[Output]) -> Result<Self, Unreadable> {
         Self::read(&out[0])
+    }
+
+    fn tell(&self, traits: &mut Traits) {
+        for (name, value) in &self.0 {
+            traits.put(Group::Sysctl, name, value);
+        }
     }
 }
 
