@@ -93,8 +93,8 @@ enum Command {
     Expect(Box<expect::Args>),
     /// Say what this host lacks for running kverify, and the package that brings it.
     Doctor(doctor::Args),
-    /// Print the JSON schema of report.json.
-    Schema,
+    /// Print the JSON schema of report.json or facts.json.
+    Schema(schema::Args),
     /// Make a key pair that signs evidence and promotions.
     Keygen(keygen::Args),
     /// Name the images of Packer's last run, or write into its manifest what was found of one.
@@ -177,7 +177,7 @@ async fn obeyed(cli: Cli) -> anyhow::Result<u8> {
         Command::Channel(args) => Ok(tell(&ended(channel::said(&args)).await?)),
         Command::Fetch(args) => Ok(tell(&ended(channel::fetched(&args)).await?)),
         Command::Gc(args) => Ok(tell(&gc::said(&args)?)),
-        Command::Schema => Ok(tell(&schema::said())),
+        Command::Schema(args) => Ok(tell(&schema::said(&args))),
     }
 }
 

@@ -48,7 +48,9 @@ impl Fact for Locale {
 
     fn tell(&self, traits: &mut Traits) {
         for (name, set) in [("locale", &self.languages), ("keymap", &self.keymaps)] {
-            set.iter().for_each(|(_, value)| traits.put(Group::System, name, value));
+            for (_, value) in set {
+                traits.put(Group::System, name, value);
+            }
         }
     }
 }

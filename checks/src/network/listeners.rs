@@ -75,8 +75,7 @@ impl Fact for Listeners {
 
     fn tell(&self, traits: &mut Traits) {
         for Listener { transport, address, interface, port, processes } in &self.0 {
-            let port =
-                if CHOSEN.contains(port) { "a port of the kernel's choice".to_owned() } else { port.to_string() };
+            let port = if CHOSEN.contains(port) { "ephemeral".to_owned() } else { port.to_string() };
             // Addresses on a network are given to each machine anew.
             let place = interface.as_ref().unwrap_or(address);
             let by = if processes.is_empty() { "the kernel".to_owned() } else { processes.join("+") };

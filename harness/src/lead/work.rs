@@ -132,10 +132,12 @@ async fn run(
         step(Step::Run(progress));
     };
     let run = verify(&request, &progress).await?;
+    let facts = run.facts.text();
     let files = Files {
         report: &run.report,
         console: &run.console,
         evidence: &run.answers,
+        facts: Some(&facts),
         sbom: run.sbom.as_deref(),
         screenshot: run.screenshot.as_deref(),
     };
