@@ -2,7 +2,10 @@
 
 use std::any::Any;
 
-use crate::probe::{Output, Probe};
+use crate::{
+    probe::{Output, Probe},
+    traits::{Group, Traits},
+};
 
 /// Why the answers of a machine could not be read as a fact. Never a pass, never a fail: an error.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,6 +32,12 @@ pub trait Fact: Sized + Send + Sync + 'static {
     /// # Errors
     /// [`Unreadable`] if the answers do not say what the fact needs to know.
     fn parse(out: &[Output]) -> Result<Self, Unreadable>;
+
+    /// The groups that [`Fact::tell`] tells of; most facts tell nothing.
+    const GROUPS: &'static [Group] = &[];
+
+    /// Says what of it belongs into the release notes of an image.
+    fn tell(&self, _traits: &mut Traits) {}
 }
 
 /// A fact read and put behind `Any`, so that one list can hold all of them.
@@ -43,6 +52,10 @@ pub struct FactKind {
     pub probes: fn() -> Vec<Probe>,
     /// [`Fact::parse`].
     pub parse: fn(&[Output]) -> Result<Gathered, Unreadable>,
+    /// [`Fact::GROUPS`].
+    pub groups: &'static [Group],
+    /// [`Fact::tell`] of a gathered fact; nothing of another fact.
+    pub tell: fn(&(dyn Any + Send + Sync)) -> Option<Traits>,
 }
 
 impl FactKind {
@@ -58,6 +71,12 @@ impl FactKind {
                     return Err(Unreadable::new(format!("{} of {asked} answers of {}", out.len(), F::ID)));
                 }
                 Ok(Box::new(F::parse(out)?))
+            },
+            groups: F::GROUPS,
+            tell: |got| {
+                let mut traits = Traits::of(F::GROUPS);
+                got.downcast_ref::<F>()?.tell(&mut traits);
+                Some(traits)
             },
         }
     }

@@ -28,6 +28,7 @@ pub mod scenarios;
 pub mod seal;
 pub mod security;
 pub mod step;
+pub mod traits;
 pub mod zfs;
 
 pub use check::{About, AnyCheck, Check, Cost, Need};
@@ -35,6 +36,7 @@ pub use expect::{Book, Expectation, Origin};
 pub use fact::{Fact, Unreadable};
 pub use outcome::{Outcome, SkipCause, Status, Verdict};
 pub use probe::{Effect, Exit, Output, Probe, Source};
+pub use traits::{Group, Traits};
 
 /// Every check that is built in, by topic.
 pub static TOPICS: &[&[&dyn AnyCheck]] = &[

@@ -1,6 +1,7 @@
 //! The network as the machine has it: addresses and routes, names, and what listens.
 
 mod addressing;
+mod card;
 mod config;
 mod dns;
 mod egress;

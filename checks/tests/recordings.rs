@@ -2,13 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot read its own files has failed")]
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
 
 use kverify_checks::{
-    Book, Status, all,
+    Book, Group, Status, Traits, all,
     fact::FactKind,
     recording::Recording,
     replay::{Compared, Replayed, replay},
@@ -136,4 +136,48 @@ fn each_check_has_recordings_of_pass_fail_and_error() {
         })
         .collect();
     assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
+
+/// What the fact of a recording tells; nothing where it cannot be read.
+fn traits(recording: &Recording) -> Option<Traits> {
+    let kind = kinds()[recording.fact.as_str()];
+    let fact = (kind.parse)(&recording.outputs(&(kind.probes)()).ok()?).ok()?;
+    (kind.tell)(fact.as_ref())
+}
+
+#[test]
+fn facts_tell_of_the_groups_that_they_name_and_of_no_other() {
+    let mut told = BTreeSet::new();
+    for (name, recording) in recordings() {
+        let Some(traits) = traits(&recording) else { continue };
+        let sections: Vec<_> = traits.sections().collect();
+        let groups: Vec<_> = sections.iter().map(|(group, _)| *group).collect();
+        let mut named = kinds()[recording.fact.as_str()].groups.to_vec();
+        named.sort_unstable();
+        assert_eq!(groups, named, "{name}");
+        let full = sections.into_iter().filter(|(_, section)| !section.values.is_empty());
+        told.extend(full.map(|(group, _)| (recording.fact.clone(), group)));
+    }
+    for (id, kind) in kinds() {
+        let silent = kind.groups.iter().find(|group| !told.contains(&(id.to_owned(), **group)));
+        assert_eq!(silent, None, "{id} tells nothing of a group in any recording");
+    }
+}
+
+/// The second was recorded after two settings were changed; all else that the kernel counts had gone on.
+#[test]
+fn what_the_kernel_counts_is_no_trait() {
+    let of = |case: &str| {
+        let name = format!("debian-13-server/security.sysctls.{case}.toml");
+        let (_, recording) = recordings().into_iter().find(|(found, _)| *found == name).unwrap();
+        let mut sections: Vec<_> = traits(&recording).unwrap().sections().collect();
+        let (group, section) = sections.remove(0);
+        assert_eq!(group, Group::Sysctl);
+        section.values.into_iter().collect::<BTreeSet<_>>()
+    };
+    let (before, after) = (of("as-installed"), of("overridden"));
+    let changed: Vec<_> = before.difference(&after).map(|(name, _)| name.as_str()).collect();
+    assert_eq!(changed, ["kernel.dmesg_restrict", "kernel.randomize_va_space"]);
+    assert_eq!(before.len(), after.len());
+    assert!(before.len() > 150, "{} settings are told", before.len());
 }

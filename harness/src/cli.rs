@@ -5,6 +5,7 @@ mod attest;
 mod build;
 mod channel;
 mod checks;
+mod diff;
 mod doctor;
 mod expect;
 mod explain;
@@ -99,8 +100,10 @@ enum Command {
     Expect(Box<expect::Args>),
     /// Say what this host lacks for running kverify, and the package that brings it.
     Doctor(doctor::Args),
-    /// Print the JSON schema of report.json.
-    Schema,
+    /// Show what changed between two images, as release notes have it.
+    Diff(Box<diff::Args>),
+    /// Print the JSON schema of report.json or facts.json.
+    Schema(schema::Args),
     /// Make a key pair that signs evidence and promotions.
     Keygen(keygen::Args),
     /// Name the images of Packer's last run, or write into its manifest what was found of one.
@@ -167,6 +170,7 @@ async fn obeyed(cli: Cli) -> anyhow::Result<u8> {
         Command::Record(args) => record::run(&args, shown).await,
         Command::Replay(args) => replay::run(&args, shown),
         Command::Lead(args) => lead::run(&args, shown).await,
+        Command::Diff(args) => diff::run(&args, shown).await,
         Command::Prove(args) => prove::run(&args, shown).await,
         Command::Expect(args) => expect::run(&args, shown).await,
         Command::Checks(args) => Ok(tell(&checks::said(&args, &shown.style(None)))),
@@ -185,7 +189,7 @@ async fn obeyed(cli: Cli) -> anyhow::Result<u8> {
         Command::Channel(args) => Ok(tell(&ended(channel::said(&args)).await?)),
         Command::Fetch(args) => Ok(tell(&ended(channel::fetched(&args)).await?)),
         Command::Gc(args) => Ok(tell(&gc::said(&args)?)),
-        Command::Schema => Ok(tell(&schema::said())),
+        Command::Schema(args) => Ok(tell(&schema::said(&args))),
     }
 }
 

@@ -6,6 +6,7 @@
 pub mod book;
 pub mod cli;
 mod cloud;
+pub mod diff;
 pub mod faults;
 pub mod gate;
 mod glob;

@@ -1,5 +1,6 @@
 //! The report: one record of a run, and the views of it. Views compute nothing.
 
+pub(crate) mod facts;
 mod folder;
 mod html;
 mod human;
@@ -18,8 +19,9 @@ mod words;
 #[cfg(test)]
 pub(crate) use samples::{refuted as sample_refuted, verified as sample_verified};
 
+pub use facts::{Facts, Known, Unknown};
+pub(crate) use folder::{FACTS, REPORT, SBOM};
 pub use folder::{Files, Folder, FolderError};
-pub(crate) use folder::{REPORT, SBOM};
 pub(crate) use human::mark;
 pub use human::{finding, summary, table};
 pub use matrix::{Difference, MatrixReport, RowReport, Shard, matrix_table};

@@ -4,6 +4,7 @@ use super::small_files;
 use crate::{
     fact::{Fact, Unreadable},
     probe::{Output, Probe},
+    traits::{Group, Traits},
 };
 
 /// The clock and its settings.
@@ -47,6 +48,7 @@ impl Clock {
 
 impl Fact for Clock {
     const ID: &'static str = "boot.clock";
+    const GROUPS: &'static [Group] = &[Group::System];
 
     fn probes() -> Vec<Probe> {
         vec![small_files::probe(), Self::probe()]
@@ -78,6 +80,13 @@ impl Fact for Clock {
             zone,
             named_zone: named_zone.map(|zone| zone.trim().to_owned()),
         })
+    }
+
+    fn tell(&self, traits: &mut Traits) {
+        if let Some(zone) = &self.zone {
+            traits.put(Group::System, "time zone", zone);
+        }
+        traits.put(Group::System, "hardware clock", if self.rtc_local { "local time" } else { "UTC" });
     }
 }
 

@@ -11,7 +11,11 @@ use crate::{
     outcome::Verdict,
     pattern::Pattern,
     probe::{Output, Probe},
+    traits::{Group, Traits},
 };
+
+/// Words that name the machine, and are others in each image of the same make.
+const IDENTITY: [&str; 3] = ["spl.spl_hostid", "spl_hostid", "systemd.machine_id"];
 
 /// Command lines, by where they stand.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +38,7 @@ pub struct Words {
 
 impl Fact for CommandLines {
     const ID: &'static str = "boot.command-lines";
+    const GROUPS: &'static [Group] = &[Group::CommandLine];
 
     fn probes() -> Vec<Probe> {
         vec![small_files::probe(), Kernels::probe()]
@@ -45,6 +50,15 @@ impl Fact for CommandLines {
         let entries = Kernels::read(&out[1])?.entries;
         let entries = entries.into_iter().map(|entry| (entry.file, words(&entry.options))).collect();
         Ok(Self { running, entries })
+    }
+
+    fn tell(&self, traits: &mut Traits) {
+        for word in &self.running {
+            let (name, value) = word.split_once('=').unwrap_or((word, ""));
+            if !IDENTITY.contains(&name) {
+                traits.put(Group::CommandLine, name, value);
+            }
+        }
     }
 }
 

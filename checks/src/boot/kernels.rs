@@ -8,6 +8,7 @@ use super::version::newer;
 use crate::{
     fact::{Fact, Unreadable},
     probe::{Output, Probe},
+    traits::{Group, Traits},
 };
 
 /// The kernels on disk.
@@ -134,6 +135,7 @@ impl Kernels {
 
 impl Fact for Kernels {
     const ID: &'static str = "boot.kernels";
+    const GROUPS: &'static [Group] = &[Group::Kernel];
 
     fn probes() -> Vec<Probe> {
         vec![Self::probe()]
@@ -141,6 +143,13 @@ impl Fact for Kernels {
 
     fn parse(out: &[Output]) -> Result<Self, Unreadable> {
         Self::read(&out[0])
+    }
+
+    fn tell(&self, traits: &mut Traits) {
+        traits.put(Group::Kernel, "running", &self.running);
+        for release in self.images.union(&self.modules) {
+            traits.put(Group::Kernel, "installed", release);
+        }
     }
 }
 

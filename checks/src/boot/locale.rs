@@ -9,6 +9,7 @@ use crate::{
     fact::{Fact, Unreadable},
     outcome::Verdict,
     probe::{Output, Probe},
+    traits::{Group, Traits},
 };
 
 /// The settings of the system's language and keys.
@@ -22,6 +23,7 @@ pub struct Locale {
 
 impl Fact for Locale {
     const ID: &'static str = "boot.locale";
+    const GROUPS: &'static [Group] = &[Group::System];
 
     fn probes() -> Vec<Probe> {
         vec![small_files::probe()]
@@ -42,6 +44,14 @@ impl Fact for Locale {
             languages: set(&[(LOCALE, "LANG"), (DEBIAN_LOCALE, "LANG")]),
             keymaps: set(&[(CONSOLE, "KEYMAP"), (KEYBOARD, "XKBLAYOUT")]),
         })
+    }
+
+    fn tell(&self, traits: &mut Traits) {
+        for (name, set) in [("locale", &self.languages), ("keymap", &self.keymaps)] {
+            for (_, value) in set {
+                traits.put(Group::System, name, value);
+            }
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use crate::{
     fact::{Fact, Unreadable},
     outcome::Verdict,
     probe::{Output, Probe},
+    traits::{Group, Traits},
 };
 
 /// The services that set the clock.
@@ -22,6 +23,7 @@ pub struct TimeServices {
 
 impl Fact for TimeServices {
     const ID: &'static str = "boot.time-services";
+    const GROUPS: &'static [Group] = &[Group::System];
 
     fn probes() -> Vec<Probe> {
         vec![small_files::probe(), UnitFiles::probe()]
@@ -36,6 +38,12 @@ impl Fact for TimeServices {
             running: all.iter().filter(|(_, path)| runs(path)).map(|(name, _)| *name).collect(),
             enabled: all.iter().map(|(name, _)| *name).filter(|name| units.off(name).is_none()).collect(),
         })
+    }
+
+    fn tell(&self, traits: &mut Traits) {
+        for service in &self.enabled {
+            traits.put(Group::System, "clock kept by", service);
+        }
     }
 }
 

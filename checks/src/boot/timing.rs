@@ -12,6 +12,7 @@ use crate::{
     fact::{Fact, Unreadable},
     outcome::Verdict,
     probe::{MachineAspect, Output, Probe},
+    traits::{Group, Traits},
 };
 
 /// How long a boot took.
@@ -27,6 +28,7 @@ pub struct BootTime {
 
 impl Fact for BootTime {
     const ID: &'static str = "boot.time";
+    const GROUPS: &'static [Group] = &[Group::Times];
 
     fn probes() -> Vec<Probe> {
         vec![Probe::machine(MachineAspect::Boot), Manager::probe()]
@@ -39,6 +41,15 @@ impl Fact for BootTime {
         }
         let Manager { stages, .. } = Manager::read(&out[1])?;
         Ok(Self { seconds: record.seconds, accelerator: record.accelerator, stages })
+    }
+
+    fn tell(&self, traits: &mut Traits) {
+        let stages = StageLimits::default().beside(&self.stages).map(|(name, _, took)| (name, took));
+        for (name, took) in stages.into_iter().chain([("settled", Some(self.seconds))]) {
+            if let Some(seconds) = took {
+                traits.put(Group::Times, name, format_args!("{seconds:.1}"));
+            }
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use super::unit_file::{FOLDERS, File};
 use crate::{
     fact::{Fact, Unreadable},
     probe::{Output, Probe},
+    traits::{Group, Traits},
 };
 
 /// The unit files and links of a machine.
@@ -143,6 +144,7 @@ fn template(name: &str) -> Option<String> {
 
 impl Fact for UnitFiles {
     const ID: &'static str = "boot.unit-files";
+    const GROUPS: &'static [Group] = &[Group::System, Group::Units];
 
     fn probes() -> Vec<Probe> {
         vec![Self::probe()]
@@ -150,6 +152,19 @@ impl Fact for UnitFiles {
 
     fn parse(out: &[Output]) -> Result<Self, Unreadable> {
         Self::read(&out[0])
+    }
+
+    fn tell(&self, traits: &mut Traits) {
+        if let Some(target) = self.stands_for("default.target") {
+            traits.put(Group::System, "default target", target);
+        }
+        let wanted = self.wanted.iter().filter(|(_, wanted)| **wanted).map(|((wanted, _), _)| wanted.as_str());
+        for unit in wanted.filter_map(|wanted| self.stands_for(wanted)) {
+            traits.put(Group::Units, unit, "enabled");
+        }
+        for unit in self.masked() {
+            traits.put(Group::Units, unit, "masked");
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     fact::{Fact, Unreadable},
     probe::{ImageAspect, Output, Probe},
+    traits::{Group, Traits},
 };
 
 /// The layout of the disk inside the image.
@@ -80,6 +81,7 @@ pub struct Label {
 
 impl Fact for Layout {
     const ID: &'static str = "image.layout";
+    const GROUPS: &'static [Group] = &[Group::Disk];
 
     fn probes() -> Vec<Probe> {
         vec![Probe::image(ImageAspect::Layout)]
@@ -87,5 +89,13 @@ impl Fact for Layout {
 
     fn parse(out: &[Output]) -> Result<Self, Unreadable> {
         serde_json::from_str(out[0].ok()?).map_err(|error| Unreadable::new(error.to_string()))
+    }
+
+    fn tell(&self, traits: &mut Traits) {
+        traits.put(Group::Disk, "size", format_args!("{} MiB", self.disk_bytes >> 20));
+        for Partition { number, type_guid, name, bytes, .. } in self.gpt.iter().flatten() {
+            let name = if name.is_empty() { type_guid } else { name };
+            traits.put(Group::Disk, format!("partition {number}"), format_args!("{name}, {} MiB", bytes >> 20));
+        }
     }
 }

@@ -10,6 +10,7 @@ use crate::{
     fact::{Fact, Unreadable},
     outcome::Verdict,
     probe::{Exit, Output, Probe},
+    traits::{Group, Traits},
 };
 
 const PATH: &str = "/etc/kldload/image-metadata.json";
@@ -42,6 +43,7 @@ const FIELDS: [&str; 5] = ["image_name", "image_version", "target_distro", "buil
 
 impl Fact for Metadata {
     const ID: &'static str = "image.metadata";
+    const GROUPS: &'static [Group] = &[Group::System];
 
     fn probes() -> Vec<Probe> {
         vec![Probe::file(PATH), Probe::file("/etc/os-release")]
@@ -66,6 +68,16 @@ impl Fact for Metadata {
             Err(format!("no {}", missing.join(", no ")))
         };
         Ok(Self { os, file, profile: word("profile").map(str::to_owned) })
+    }
+
+    fn tell(&self, traits: &mut Traits) {
+        // With the release, where there is one.
+        if let Some(os) = self.os.get(1).or(self.os.first()) {
+            traits.put(Group::System, "os", os);
+        }
+        if let Some(profile) = &self.profile {
+            traits.put(Group::System, "profile", profile);
+        }
     }
 }
 

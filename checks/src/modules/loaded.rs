@@ -6,6 +6,7 @@ use crate::{
     fact::{Fact, Unreadable},
     outcome::Verdict,
     probe::{Output, Probe},
+    traits::{Group, Traits},
 };
 
 /// The loaded modules: name and state (`Live`, `Loading`, `Unloading`).
@@ -14,6 +15,7 @@ pub struct LoadedModules(Vec<(String, String)>);
 
 impl Fact for LoadedModules {
     const ID: &'static str = "modules.loaded-modules";
+    const GROUPS: &'static [Group] = &[Group::Modules];
 
     fn probes() -> Vec<Probe> {
         vec![Probe::file("/proc/modules")]
@@ -25,6 +27,12 @@ impl Fact for LoadedModules {
             _ => Err(Unreadable::new(format!("not a line of /proc/modules: {line}"))),
         });
         Ok(Self(modules.collect::<Result<_, _>>()?))
+    }
+
+    fn tell(&self, traits: &mut Traits) {
+        for (name, _) in &self.0 {
+            traits.name(Group::Modules, name);
+        }
     }
 }
 

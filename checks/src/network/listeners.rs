@@ -1,6 +1,6 @@
 //! What listens, by `ss`: the socket, and the processes that hold it.
 
-use std::fmt;
+use std::{fmt, ops::RangeInclusive};
 
 use crate::{
     check::{About, Check, Cost, Need},
@@ -8,9 +8,13 @@ use crate::{
     fact::{Fact, Unreadable},
     outcome::Verdict,
     probe::{Output, Probe},
+    traits::{Group, Traits},
 };
 
-use super::{ListenRule, Transport};
+use super::{ListenRule, Transport, card::is_card};
+
+/// The ports that the kernel gives to whom asks for just any, if `ip_local_port_range` is not set.
+const CHOSEN: RangeInclusive<u16> = 32768..=60999;
 
 /// Every listening TCP socket and every unconnected UDP socket, of IPv4 and IPv6.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +53,7 @@ impl fmt::Display for Listener {
 
 impl Fact for Listeners {
     const ID: &'static str = "network.listeners";
+    const GROUPS: &'static [Group] = &[Group::Listeners];
 
     fn probes() -> Vec<Probe> {
         vec![Probe::root(["ss", "-H", "-l", "-n", "-t", "-u", "-p"])]
@@ -66,6 +71,20 @@ impl Fact for Listeners {
             return Err(Unreadable::new("ss: no process is named, so it was not let see them"));
         }
         Ok(Self(sockets))
+    }
+
+    fn tell(&self, traits: &mut Traits) {
+        for Listener { transport, address, interface, port, processes } in &self.0 {
+            let port = if CHOSEN.contains(port) { "ephemeral".to_owned() } else { port.to_string() };
+            // Addresses on a network are given to each machine anew.
+            let place = match interface.as_deref() {
+                Some(name) if is_card(name) => "a network card",
+                Some(name) => name,
+                None => address,
+            };
+            let by = if processes.is_empty() { "the kernel".to_owned() } else { processes.join("+") };
+            traits.put(Group::Listeners, format!("{transport} {port} on {place}"), by);
+        }
     }
 }
 
@@ -190,6 +209,19 @@ mod tests {
         let listener = socket(line).expect("readable");
         assert_eq!((listener.address.as_str(), listener.port), ("*", 68));
         assert_eq!(listener.processes, ["my client"]);
+    }
+
+    #[test]
+    fn what_each_machine_has_otherwise_is_not_told() {
+        let lines = [
+            "udp UNCONN 0 0 10.0.2.15%enp0s2:68 0.0.0.0:* users:((\"systemd-network\",pid=7,fd=3))",
+            "udp UNCONN 0 0 127.0.0.53%lo:53 0.0.0.0:* users:((\"systemd-resolve\",pid=8,fd=3))",
+            "tcp LISTEN 0 5 [::]:40123 [::]:* users:((\"rpc.statd\",pid=9,fd=3))",
+        ];
+        let mut traits = Traits::default();
+        Listeners(lines.iter().map(|line| socket(line).expect("readable")).collect()).tell(&mut traits);
+        let names: Vec<_> = traits.sections().flat_map(|(_, section)| section.values.into_keys()).collect();
+        assert_eq!(names, ["tcp ephemeral on ::", "udp 53 on lo", "udp 68 on a network card"]);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::{
     fact::{Fact, Unreadable},
     outcome::Verdict,
     probe::{Output, Probe},
+    traits::{Group, Traits},
 };
 
 /// Processes come and go while they are read, so what is no longer there is passed over.
@@ -74,6 +75,7 @@ impl Manager {
 
 impl Fact for Managers {
     const ID: &'static str = "network.managers";
+    const GROUPS: &'static [Group] = &[Group::System];
 
     fn probes() -> Vec<Probe> {
         vec![Probe::root(["sh", "-c", SCRIPT])]
@@ -98,6 +100,12 @@ impl Fact for Managers {
             return Err(Unreadable::new("/proc: no process 1"));
         }
         Ok(Self(managers(&processes, by_ifup)))
+    }
+
+    fn tell(&self, traits: &mut Traits) {
+        for manager in &self.0 {
+            traits.put(Group::System, "network managed by", manager);
+        }
     }
 }
 

@@ -3,12 +3,14 @@
 
 use std::collections::BTreeMap;
 
+use super::card::is_card;
 use crate::{
     check::{About, Check, Cost, Need},
     expect::Expectation,
     fact::{Fact, Unreadable},
     outcome::Verdict,
     probe::{Exit, Output, Probe},
+    traits::{Group, Traits},
 };
 
 /// Keys are among them in no file that is read.
@@ -21,6 +23,9 @@ ipv4/conf/*/forwarding ipv4/conf/*/log_martians ipv4/conf/*/proxy_arp ipv4/conf/
 ipv4/conf/*/secure_redirects ipv4/conf/*/send_redirects ipv6/conf/*/accept_ra ipv6/conf/*/accept_redirects \
 ipv6/conf/*/accept_source_route ipv6/conf/*/addr_gen_mode ipv6/conf/*/autoconf ipv6/conf/*/disable_ipv6 \
 ipv6/conf/*/forwarding ipv6/conf/*/use_tempaddr";
+
+/// Which part of a name is the interface's: the fourth of `net.ipv4.conf.eth0.rp_filter`.
+const INTERFACE: usize = 3;
 
 /// The settings by name, as in `net.ipv4.conf.all.rp_filter`; a dot in an interface's name is a slash here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,6 +132,7 @@ impl Together {
 
 impl Fact for Settings {
     const ID: &'static str = "network.settings";
+    const GROUPS: &'static [Group] = &[Group::Sysctl];
 
     fn probes() -> Vec<Probe> {
         vec![Self::probe()]
@@ -134,6 +140,14 @@ impl Fact for Settings {
 
     fn parse(out: &[Output]) -> Result<Self, Unreadable> {
         Self::read(&out[0])
+    }
+
+    fn tell(&self, traits: &mut Traits) {
+        for (name, value) in &self.0 {
+            let parts = name.split('.').enumerate();
+            let parts = parts.map(|(at, part)| if at == INTERFACE && is_card(part) { "*" } else { part });
+            traits.put(Group::Sysctl, parts.collect::<Vec<_>>().join("."), value);
+        }
     }
 }
 
@@ -189,6 +203,7 @@ fn found(got: &Settings, name: &str) -> Vec<(String, String)> {
 #[cfg(test)]
 mod tests {
     use super::{Settings, words};
+    use crate::{Fact as _, Traits};
 
     fn settings(lines: &[(&str, &str)]) -> Settings {
         Settings(lines.iter().map(|(name, value)| (format!("net.ipv4.conf.{name}"), words(value))).collect())
@@ -211,6 +226,17 @@ mod tests {
         assert_eq!(all, ["2", "0", "1", "1"]);
         assert_eq!(got.interfaces("ipv4"), ["eth0"]);
         assert_eq!(got.in_effect("ipv4", "eth0", "no_such"), None);
+    }
+
+    #[test]
+    fn a_card_is_told_by_no_name() {
+        let mut traits = Traits::default();
+        settings(&[("all.rp_filter", "0"), ("enp0s2.rp_filter", "1"), ("wg0.rp_filter", "2")]).tell(&mut traits);
+        let names: Vec<_> = traits.sections().flat_map(|(_, section)| section.values.into_keys()).collect();
+        assert_eq!(
+            names,
+            ["*.rp_filter", "all.rp_filter", "wg0.rp_filter"].map(|name| format!("net.ipv4.conf.{name}"))
+        );
     }
 
     #[test]

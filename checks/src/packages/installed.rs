@@ -6,6 +6,7 @@ use crate::{
     fact::{Fact, Unreadable},
     packages::{Debian, Package, version},
     probe::{Exit, Output, Probe},
+    traits::{Group, Scale, Traits},
 };
 
 /// A package manager.
@@ -77,6 +78,7 @@ exit 127";
 
 impl Fact for Installed {
     const ID: &'static str = "packages.installed";
+    const GROUPS: &'static [Group] = &[Group::Packages];
 
     fn probes() -> Vec<Probe> {
         let mut probes = Debian::probes();
@@ -111,6 +113,22 @@ impl Fact for Installed {
         let listed = if manager == Manager::Dpkg { text.lines().map(str::to_owned).collect() } else { Vec::new() };
         Ok(Self { manager, packages, architectures: listed })
     }
+
+    fn tell(&self, traits: &mut Traits) {
+        let scale = match self.manager {
+            Manager::Dpkg => Scale::Dpkg,
+            Manager::Rpm => Scale::Rpm,
+            Manager::Apk | Manager::Pacman => Scale::Text,
+        };
+        traits.order(Group::Packages, scale);
+        let own = self.own_architecture();
+        for package in &self.packages {
+            let foreign = !any(&package.architecture) && Some(package.architecture.as_str()) != own;
+            let name =
+                if foreign { format!("{}:{}", package.name, package.architecture) } else { package.name.clone() };
+            traits.put(Group::Packages, name, &package.version);
+        }
+    }
 }
 
 impl Installed {
@@ -121,10 +139,20 @@ impl Installed {
 
     /// The architectures that packages are of or may be of, without the words for none.
     pub(super) fn architectures(&self) -> BTreeSet<&str> {
-        let any = |architecture: &&str| ["all", "any", "noarch", "(none)"].contains(architecture);
         let of_packages = self.packages.iter().map(|package| package.architecture.as_str());
         of_packages.chain(self.architectures.iter().map(String::as_str)).filter(|name| !any(name)).collect()
     }
+
+    /// The architecture that most packages are of.
+    fn own_architecture(&self) -> Option<&str> {
+        let of = |name: &str| self.packages.iter().filter(|package| package.architecture == name).count();
+        self.architectures().into_iter().max_by_key(|name| of(name))
+    }
+}
+
+/// Whether a word stands for no architecture.
+fn any(architecture: &str) -> bool {
+    ["all", "any", "noarch", "(none)"].contains(&architecture)
 }
 
 fn of_dpkg(out: &Output) -> Result<Vec<InstalledPackage>, Unreadable> {

@@ -8,6 +8,7 @@ use crate::{
     fact::{Fact, Unreadable},
     outcome::Verdict,
     probe::{Output, Probe},
+    traits::{Group, Traits},
 };
 
 /// The sources of packages.
@@ -34,6 +35,7 @@ const SCRIPT: &str = "grep -aHs '' /etc/apt/sources.list /etc/apt/sources.list.d
 
 impl Fact for Sources {
     const ID: &'static str = "packages.sources";
+    const GROUPS: &'static [Group] = &[Group::Sources];
 
     fn probes() -> Vec<Probe> {
         vec![Probe::root(["sh", "-c", SCRIPT])]
@@ -62,6 +64,12 @@ impl Fact for Sources {
             }
         }
         Ok(read)
+    }
+
+    fn tell(&self, traits: &mut Traits) {
+        for source in &self.sources {
+            traits.put(Group::Sources, &source.name, &source.file);
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use crate::{
     files::Files,
     outcome::Verdict,
     probe::{Output, Probe},
+    traits::{Group, Traits},
 };
 
 const MODULES: &str = "/sys/kernel/security/lsm";
@@ -52,6 +53,7 @@ pub struct AccessControlWanted {
 
 impl Fact for AccessControl {
     const ID: &'static str = "security.access-control";
+    const GROUPS: &'static [Group] = &[Group::System];
 
     fn probes() -> Vec<Probe> {
         vec![Probe::root(["grep", "-aH", "", MODULES, PROFILES, ENFORCE])]
@@ -74,6 +76,16 @@ impl Fact for AccessControl {
             Some(other) => return Err(Unreadable::new(format!("{ENFORCE}: {}", other.join(" ")))),
         };
         Ok(Self { apparmor, selinux: selinux.filter(|_| runs("selinux")) })
+    }
+
+    fn tell(&self, traits: &mut Traits) {
+        let enforces = |enforces| if enforces { "enforces" } else { "enforces nothing" };
+        if let Some((enforcing, _)) = self.apparmor {
+            traits.put(Group::System, "AppArmor", enforces(enforcing > 0));
+        }
+        if let Some(enforcing) = self.selinux {
+            traits.put(Group::System, "SELinux", enforces(enforcing));
+        }
     }
 }
 

@@ -7,9 +7,13 @@ mod identities;
 mod passwords;
 mod system;
 
+use std::fmt;
+
+use super::SEED_USER;
 use crate::{
     fact::{Fact, Unreadable},
     probe::{Output, Probe},
+    traits::{Group as Told, Traits},
 };
 
 pub(super) use groups::PrivilegedGroupsAsDeclared;
@@ -83,6 +87,16 @@ pub enum Password {
     Locked,
 }
 
+impl fmt::Display for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("no password asked"),
+            Self::Hash(scheme) => write!(f, "password ({scheme})"),
+            Self::Locked => f.write_str("locked"),
+        }
+    }
+}
+
 impl Password {
     /// Reads a class; `None` where the password is looked for in shadow.
     fn read(class: &str) -> Result<Option<Self>, ()> {
@@ -151,6 +165,7 @@ impl Reader {
 
 impl Fact for Accounts {
     const ID: &'static str = "security.accounts";
+    const GROUPS: &'static [Told] = &[Told::Users, Told::Groups];
 
     fn probes() -> Vec<Probe> {
         vec![Probe::root(["awk", "-F:", CLASSES, PASSWD, SHADOW, GROUP])]
@@ -164,6 +179,20 @@ impl Fact for Accounts {
         }
         let missing = || Unreadable::new(format!("{PASSWD}, {SHADOW} and {GROUP}: not all there, or nobody has uid 0"));
         reader.end().ok_or_else(missing)
+    }
+
+    fn tell(&self, traits: &mut Traits) {
+        for account in self.accounts.iter().filter(|account| account.name != SEED_USER) {
+            let Account { name, uid, gid, password, shell } = account;
+            let shell = if shell.is_empty() { "/bin/sh" } else { shell };
+            traits.put(Told::Users, name, format_args!("uid {uid}, gid {gid}, {shell}, {password}"));
+        }
+        for Group { name, gid, members } in self.groups.iter().filter(|group| group.name != SEED_USER) {
+            let mut members: Vec<_> = members.iter().map(String::as_str).filter(|name| *name != SEED_USER).collect();
+            members.sort_unstable();
+            let members = if members.is_empty() { String::new() } else { format!(": {}", members.join(", ")) };
+            traits.put(Told::Groups, name, format_args!("gid {gid}{members}"));
+        }
     }
 }
 

@@ -7,12 +7,16 @@ use std::time::Duration;
 use crate::{
     fact::{Fact, Unreadable},
     probe::{Output, Probe},
+    traits::{Group, Traits},
 };
 
 /// What tells of every file that somebody asks about.
 const WALK: &str = include_str!("inventory.sh");
 /// What kverify's own seed makes: the key by which it logs in.
 const SEEDED_KEYS: &str = "/home/kverify/.ssh/authorized_keys";
+
+/// Places whose files come and go.
+const TEMPORARY: [&str; 3] = ["/run/", "/tmp/", "/var/tmp/"];
 
 /// The files that somebody asks about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +58,23 @@ pub enum FoundKind {
     Unowned,
     /// A file that everybody may write, or such a folder without a sticky bit.
     WorldWritable,
+}
+
+impl FoundKind {
+    /// What is told of such a file in release notes. Capabilities are another fact's; what a build, a shell or a crash left
+    /// is not made of the image.
+    fn told(self) -> Option<&'static str> {
+        match self {
+            Self::AuthorizedKeys => Some("authorized keys"),
+            Self::Device => Some("device"),
+            Self::Package => Some("put aside"),
+            Self::PrivateKey => Some("private key"),
+            Self::Setid => Some("set-id"),
+            Self::Unowned => Some("unowned"),
+            Self::WorldWritable => Some("open to all"),
+            Self::Capability | Self::Core | Self::History | Self::Left => None,
+        }
+    }
 }
 
 impl Inventory {
@@ -116,6 +137,7 @@ fn line_of(line: &str) -> Option<Found> {
 
 impl Fact for Inventory {
     const ID: &'static str = "security.inventory";
+    const GROUPS: &'static [Group] = &[Group::Files];
 
     fn probes() -> Vec<Probe> {
         vec![Self::probe()]
@@ -123,6 +145,14 @@ impl Fact for Inventory {
 
     fn parse(out: &[Output]) -> Result<Self, Unreadable> {
         Self::read(&out[0])
+    }
+
+    fn tell(&self, traits: &mut Traits) {
+        for Found { kind, what, path } in &self.0 {
+            if let Some(word) = kind.told().filter(|_| !TEMPORARY.iter().any(|place| path.starts_with(place))) {
+                traits.put(Group::Files, path, format_args!("{word} {what}").to_string().trim_end());
+            }
+        }
     }
 }
 
@@ -132,6 +162,7 @@ pub struct FileCapabilities(pub Vec<String>);
 
 impl Fact for FileCapabilities {
     const ID: &'static str = "security.file-capabilities";
+    const GROUPS: &'static [Group] = &[Group::Files];
 
     fn probes() -> Vec<Probe> {
         vec![Inventory::probe()]
@@ -143,6 +174,13 @@ impl Fact for FileCapabilities {
         }
         let inventory = Inventory::read(&out[0])?;
         Ok(Self(inventory.of(FoundKind::Capability).map(|found| found.path.clone()).collect()))
+    }
+
+    fn tell(&self, traits: &mut Traits) {
+        for line in &self.0 {
+            let (path, capabilities) = line.rsplit_once(' ').unwrap_or((line, ""));
+            traits.put(Group::Files, path, capabilities);
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use crate::{
     lists::{allows, some},
     outcome::Verdict,
     probe::{Output, Probe},
+    traits::{Group, Traits},
 };
 
 /// Prints the sources that apt or dnf reads, the settings that apt ends up with, and the keys that apt trusts. Passwords
@@ -57,6 +58,7 @@ pub struct Address {
 
 impl Fact for PackageSources {
     const ID: &'static str = "security.package-sources";
+    const GROUPS: &'static [Group] = &[Group::Sources];
 
     fn probes() -> Vec<Probe> {
         vec![Probe::root(["sh", "-c", SCRIPT]).limit(Duration::from_mins(1))]
@@ -68,6 +70,12 @@ impl Fact for PackageSources {
             return apt::read(said);
         }
         whole.strip_prefix("= dnf\n").map(dnf::read).ok_or_else(|| Unreadable::new("package sources: of neither kind"))
+    }
+
+    fn tell(&self, traits: &mut Traits) {
+        for Address { uri, at } in &self.addresses {
+            traits.put(Group::Sources, uri, at);
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use crate::{
     fact::{Fact, Unreadable},
     outcome::Verdict,
     probe::{Output, Probe},
+    traits::{Group, Traits},
 };
 
 /// The settings, by keyword in lower case. A keyword that is printed more than once keeps its first value, as sshd does.
@@ -133,6 +134,7 @@ impl SshdSettings {
 
 impl Fact for SshdSettings {
     const ID: &'static str = "security.sshd-settings";
+    const GROUPS: &'static [Group] = &[Group::Sshd];
 
     fn probes() -> Vec<Probe> {
         vec![Probe::root(["sshd", "-T"])]
@@ -140,6 +142,12 @@ impl Fact for SshdSettings {
 
     fn parse(out: &[Output]) -> Result<Self, Unreadable> {
         Self::read(out[0].ok()?)
+    }
+
+    fn tell(&self, traits: &mut Traits) {
+        for (keyword, value) in &self.0 {
+            traits.put(Group::Sshd, keyword, value);
+        }
     }
 }
 

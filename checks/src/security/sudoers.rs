@@ -9,6 +9,7 @@ use crate::{
     lists::some,
     outcome::Verdict,
     probe::{Output, Probe},
+    traits::{Group, Traits},
 };
 
 /// Prints the rules with their aliases resolved, one to a line, what visudo complains of, and permissions. Rules are not
@@ -51,6 +52,7 @@ impl Sudoers {
 
 impl Fact for Sudoers {
     const ID: &'static str = "security.sudoers";
+    const GROUPS: &'static [Group] = &[Group::Sudo];
 
     fn probes() -> Vec<Probe> {
         vec![probe()]
@@ -59,6 +61,12 @@ impl Fact for Sudoers {
     fn parse(out: &[Output]) -> Result<Self, Unreadable> {
         let said = out[0].stderr.lines().find(|line| !line.trim().is_empty()).unwrap_or("no reason is given");
         Self::read(out[0].ok()?).ok_or_else(|| Unreadable::new(format!("cvtsudoers tells no rules: {said}")))
+    }
+
+    fn tell(&self, traits: &mut Traits) {
+        for rule in &self.0 {
+            traits.name(Group::Sudo, rule);
+        }
     }
 }
 

@@ -9,7 +9,40 @@ use crate::{
     lists::some,
     outcome::Verdict,
     probe::{Exit, Output, Probe},
+    traits::{Group, Traits},
 };
+
+/// What is no setting but counted, made anew at each boot, or follows from the memory or the name of the machine; with a
+/// dot at the end, all below it.
+const COUNTED: [&str; 27] = [
+    "dev.cdrom.",
+    "fs.aio-nr",
+    "fs.dentry-state",
+    "fs.epoll.max_user_watches",
+    "fs.fanotify.max_user_marks",
+    "fs.file-nr",
+    "fs.inode-nr",
+    "fs.inode-state",
+    "fs.inotify.max_user_watches",
+    "kernel.cad_pid",
+    "kernel.domainname",
+    "kernel.hostname",
+    "kernel.ns_last_pid",
+    "kernel.osrelease",
+    "kernel.perf_event_max_sample_rate",
+    "kernel.pty.nr",
+    "kernel.random.boot_id",
+    "kernel.random.entropy_avail",
+    "kernel.random.uuid",
+    "kernel.sched_domain.",
+    "kernel.spl.hostid",
+    "kernel.spl.kmem.",
+    "kernel.threads-max",
+    "kernel.version",
+    "vm.admin_reserve_kbytes",
+    "vm.min_free_kbytes",
+    "vm.user_reserve_kbytes",
+];
 
 /// The kernel's settings by their names with dots, blanks in a value made one; of several lines the first counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +50,7 @@ pub struct Sysctls(BTreeMap<String, String>);
 
 impl Fact for Sysctls {
     const ID: &'static str = "security.sysctls";
+    const GROUPS: &'static [Group] = &[Group::Sysctl];
 
     fn probes() -> Vec<Probe> {
         // Looking into binfmt_misc would mount it.
@@ -40,6 +74,15 @@ impl Fact for Sysctls {
             return Err(Unreadable::new("/proc/sys: not there, or not read"));
         }
         Ok(Self(settings))
+    }
+
+    fn tell(&self, traits: &mut Traits) {
+        let counted = |name: &str| {
+            COUNTED.iter().any(|of| name.strip_prefix(of).is_some_and(|rest| rest.is_empty() || of.ends_with('.')))
+        };
+        for (name, value) in self.0.iter().filter(|(name, _)| !counted(name)) {
+            traits.put(Group::Sysctl, name, value);
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use super::mounts::Mounts;
 use crate::{
     fact::{Fact, Unreadable},
     probe::{Output, Probe},
+    traits::{Group, Traits},
 };
 
 /// Every dataset and snapshot of the imported pools, and what is mounted.
@@ -72,6 +73,9 @@ const ASKED: [&str; 26] = [
     "xattr",
 ];
 
+/// What of it is no setting, or is told with the dataset.
+const COUNTED: [&str; 4] = ["available", "defer_destroy", "mountpoint", "userrefs"];
+
 impl Datasets {
     /// The file system of that name.
     #[must_use]
@@ -92,6 +96,7 @@ impl Datasets {
 
 impl Fact for Datasets {
     const ID: &'static str = "zfs.datasets";
+    const GROUPS: &'static [Group] = &[Group::Datasets];
 
     fn probes() -> Vec<Probe> {
         let columns = format!("name,type,{}", ASKED.join(","));
@@ -106,6 +111,20 @@ impl Fact for Datasets {
             return Err(Unreadable::new("nothing was said of any dataset"));
         }
         Ok(Self { list, mounts: Mounts::read(out[1].ok()?)? })
+    }
+
+    fn tell(&self, traits: &mut Traits) {
+        for Dataset { name, kind, mountpoint, properties, .. } in &self.list {
+            let place = if mountpoint.starts_with('/') { format!(" on {mountpoint}") } else { String::new() };
+            traits.put(Group::Datasets, name, format_args!("{kind}{place}"));
+            if kind == "snapshot" {
+                continue;
+            }
+            let meant = properties.iter().filter(|(property, value)| !COUNTED.contains(property) && *value != "-");
+            for (property, value) in meant {
+                traits.put(Group::Datasets, format!("{name} {property}"), value);
+            }
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use crate::{
     fact::{Fact, Unreadable},
     outcome::Verdict,
     probe::{Output, Probe},
+    traits::{Group, Traits},
 };
 
 /// Every property of each imported pool.
@@ -23,11 +24,33 @@ pub struct PoolProperties {
 const NEEDED: [&str; 8] =
     ["autotrim", "bootfs", "capacity", "checkpoint", "fragmentation", "freeing", "guid", "leaked"];
 
+/// What of a pool is set by hand; the rest is counted, or names it.
+const SET: [&str; 17] = [
+    "altroot",
+    "ashift",
+    "autoexpand",
+    "autoreplace",
+    "autotrim",
+    "bootfs",
+    "cachefile",
+    "comment",
+    "compatibility",
+    "dedup_table_quota",
+    "delegation",
+    "failmode",
+    "listsnapshots",
+    "multihost",
+    "readonly",
+    "size",
+    "version",
+];
+
 /// What a feature can be.
 const STATES: [&str; 3] = ["disabled", "enabled", "active"];
 
 impl Fact for PoolProperties {
     const ID: &'static str = "zfs.pool-properties";
+    const GROUPS: &'static [Group] = &[Group::Pools, Group::Sizes];
 
     fn probes() -> Vec<Probe> {
         vec![Self::probe()]
@@ -35,6 +58,26 @@ impl Fact for PoolProperties {
 
     fn parse(out: &[Output]) -> Result<Self, Unreadable> {
         Self::read(&out[0])
+    }
+
+    fn tell(&self, traits: &mut Traits) {
+        for (pool, has) in &self.pools {
+            traits.name(Group::Pools, pool);
+            for (property, value) in has {
+                match property.strip_prefix("feature@") {
+                    // A feature that is enabled becomes active by itself.
+                    Some(feature) => {
+                        let state = if value == "disabled" { "off" } else { "on" };
+                        traits.put(Group::Pools, format!("{pool} {feature}"), state);
+                    }
+                    None if SET.contains(&property.as_str()) => {
+                        traits.put(Group::Pools, format!("{pool} {property}"), value);
+                    }
+                    None if property == "allocated" => traits.put(Group::Sizes, format!("{pool} allocated"), value),
+                    None => {}
+                }
+            }
+        }
     }
 }
 

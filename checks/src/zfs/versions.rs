@@ -6,6 +6,7 @@ use crate::{
     fact::{Fact, Unreadable},
     outcome::Verdict,
     probe::{Output, Probe},
+    traits::{Group, Traits},
 };
 
 /// The versions of the tools and of the loaded module, as in `2.3.9-1`.
@@ -19,6 +20,7 @@ pub struct Versions {
 
 impl Fact for Versions {
     const ID: &'static str = "zfs.versions";
+    const GROUPS: &'static [Group] = &[Group::Kernel];
 
     fn probes() -> Vec<Probe> {
         vec![Probe::root(["zfs", "version"])]
@@ -33,6 +35,11 @@ impl Fact for Versions {
             (Some(userland), Some(module)) => Ok(Self { userland: userland.to_owned(), module: module.to_owned() }),
             _ => Err(Unreadable::new(format!("not two versions: {}", text.trim().replace('\n', ", ")))),
         }
+    }
+
+    fn tell(&self, traits: &mut Traits) {
+        traits.put(Group::Kernel, "zfs tools", &self.userland);
+        traits.put(Group::Kernel, "zfs module", &self.module);
     }
 }
 

@@ -108,10 +108,12 @@ pub(crate) async fn run(args: &Args, shown: Shown) -> anyhow::Result<u8> {
     // What a machine sent is there to be looked at whatever became of it.
     let seen = pcap.map_or(Ok(()), Pcap::finish);
     let run = run.inspect_err(|_| seen.as_ref().err().into_iter().for_each(super::complain))?;
+    let facts = run.facts.text();
     let files = Files {
         report: &run.report,
         console: &run.console,
         evidence: &run.answers,
+        facts: Some(&facts),
         sbom: run.sbom.as_deref(),
         screenshot: run.screenshot.as_deref(),
     };

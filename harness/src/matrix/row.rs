@@ -128,10 +128,12 @@ async fn run(
         step(Step::Run { row: row.name.clone(), progress });
     };
     let run = verify(&request, &progress).await?;
+    let facts = run.facts.text();
     let files = Files {
         report: &run.report,
         console: &run.console,
         evidence: &run.answers,
+        facts: Some(&facts),
         sbom: run.sbom.as_deref(),
         screenshot: run.screenshot.as_deref(),
     };

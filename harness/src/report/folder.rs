@@ -1,4 +1,5 @@
-//! The folder that a run leaves behind: report (as JSON and as HTML), JUnit, console, an evidence file per check, a screenshot.
+//! The folder that a run leaves behind: report (as JSON and as HTML), what is known of the image, JUnit,
+//! console, an evidence file per check, a screenshot.
 //!
 //! It is written beside its place and then put there whole: what stands under its final name is complete and of one
 //! run. Only a folder that a run has left is ever replaced.
@@ -20,6 +21,8 @@ use staging::Staging;
 
 /// The file by which a folder is known to be ours.
 pub(crate) const REPORT: &str = "report.json";
+/// What is known of the image.
+pub(crate) const FACTS: &str = "facts.json";
 /// The list of packages.
 pub(crate) const SBOM: &str = "sbom.cdx.json";
 
@@ -32,6 +35,8 @@ pub struct Files<'a> {
     pub console: &'a [u8],
     /// The full answers behind each check, by check ID, in the order of its probes.
     pub evidence: &'a BTreeMap<String, Vec<(Source, Output)>>,
+    /// What is known of the image, as the text of its file.
+    pub facts: Option<&'a str>,
     /// The list of packages, where they are known.
     pub sbom: Option<&'a [u8]>,
     /// The screen as PNG, where one was taken.
@@ -114,6 +119,9 @@ impl Folder {
             let name = evidence::file_name(&outcome.check);
             staging.write(&name, evidence::text(outcome, answers).as_bytes())?;
         }
+        if let Some(facts) = files.facts {
+            staging.write(FACTS, facts.as_bytes())?;
+        }
         if let Some(sbom) = files.sbom {
             staging.write(SBOM, sbom)?;
         }
@@ -167,7 +175,14 @@ mod tests {
         let source = Source::Command(["zpool", "status", "-p"].map(str::to_owned).to_vec());
         let evidence = BTreeMap::from([("zfs.pools-healthy".to_owned(), vec![(source, output)])]);
         let console = b"\x1b[2JBdsDxe: loading\r\n\xffboot\r\n";
-        folder.write(&Files { report, console, evidence: &evidence, sbom: None, screenshot }).unwrap();
+        let facts = Some("{}\n");
+        folder.write(&Files { report, console, evidence: &evidence, facts, sbom: None, screenshot }).unwrap();
+    }
+
+    /// A report and nothing beside it.
+    fn bare(report: &Report) -> Files<'_> {
+        static NONE: BTreeMap<String, Vec<(Source, Output)>> = BTreeMap::new();
+        Files { report, console: b"", evidence: &NONE, facts: None, sbom: None, screenshot: None }
     }
 
     fn names(folder: &Path) -> Vec<String> {
@@ -190,6 +205,7 @@ mod tests {
             "boot.ready.txt",
             "boot.system-running.txt",
             "console.log",
+            "facts.json",
             "junit.xml",
             "report.html",
             "report.json",
@@ -211,10 +227,7 @@ mod tests {
         let path = place.path().join("golden");
         let folder = Folder::prepare(&path).unwrap();
         for (name, report) in [("refuted", refuted()), ("hostile", hostile())] {
-            let console = b"";
-            folder
-                .write(&Files { report: &report, console, evidence: &BTreeMap::new(), sbom: None, screenshot: None })
-                .unwrap();
+            folder.write(&bare(&report)).unwrap();
             for check in ["boot.system-running", "zfs.pools-healthy"] {
                 let text = fs::read_to_string(path.join(format!("{check}.txt"))).unwrap();
                 let left = text.chars().find(|at| *at != '\n' && plain::dangerous(*at));
@@ -248,8 +261,7 @@ mod tests {
         fs::create_dir(&late).unwrap();
         fs::write(late.join("letter.txt"), "dear").unwrap();
         let report = verified();
-        let files = Files { report: &report, console: b"", evidence: &BTreeMap::new(), sbom: None, screenshot: None };
-        assert!(matches!(folder.write(&files), Err(FolderError::Foreign(_))), "it came while the machine ran");
+        assert!(matches!(folder.write(&bare(&report)), Err(FolderError::Foreign(_))), "it came while the machine ran");
         assert_eq!(names(&late), ["letter.txt"]);
     }
 

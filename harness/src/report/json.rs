@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use super::{Report, plain};
+use super::{Facts, MatrixReport, Report, plain};
 
 /// The report as pretty JSON, ending in a newline.
 #[must_use]
@@ -17,6 +17,18 @@ pub fn report(report: &Report) -> String {
 #[must_use]
 pub fn schema() -> String {
     harmless(&schemars::schema_for!(Report))
+}
+
+/// The JSON schema of facts.json, ending in a newline.
+#[must_use]
+pub fn schema_of_facts() -> String {
+    harmless(&schemars::schema_for!(Facts))
+}
+
+/// The JSON schema of matrix.json, ending in a newline.
+#[must_use]
+pub fn schema_of_matrix() -> String {
+    harmless(&schemars::schema_for!(MatrixReport))
 }
 
 /// A value of ours as pretty JSON without dangerous characters, ending in a newline.
@@ -41,10 +53,12 @@ pub(crate) fn harmless(value: &impl Serialize) -> String {
 mod tests {
     use std::collections::BTreeSet;
 
+    use kverify_checks::{Group, Traits};
     use serde_json::Value;
 
     use crate::report::{
-        Report,
+        Facts, Report,
+        facts::sample,
         samples::{hostile, refuted, verified},
     };
 
@@ -64,6 +78,18 @@ mod tests {
         keys(&serde_json::from_str(&super::report(&refuted())).unwrap(), &mut written);
         assert!(written.is_subset(&known), "{:?}", written.difference(&known).collect::<Vec<_>>());
         assert!(known.contains("outcomes") && known.contains("console_tail"), "{known:?}");
+    }
+
+    #[test]
+    fn the_schema_of_facts_knows_every_key_that_is_written() {
+        let (mut known, mut written) = (BTreeSet::new(), BTreeSet::new());
+        properties(&serde_json::from_str(&super::schema_of_facts()).unwrap(), &mut known);
+        let mut facts = sample();
+        facts.add("a.fact", Traits::of(&[Group::Users]));
+        facts.known[0].left_out = 1;
+        keys(&serde_json::from_str(&facts.text()).unwrap(), &mut written);
+        assert!(written.is_subset(&known) && written.contains("left_out"), "{written:?} {known:?}");
+        assert_eq!(serde_json::from_str::<Facts>(&facts.text()).unwrap(), facts);
     }
 
     fn properties(schema: &Value, known: &mut BTreeSet<String>) {

@@ -31,6 +31,9 @@ pub struct Report {
     /// SHA-256 of the list of packages (`sbom.cdx.json`, CycloneDX), where they are known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sbom: Option<String>,
+    /// SHA-256 of what is known of the image (`facts.json`), by which it is compared with others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facts: Option<String>,
     /// What all of it says.
     pub verdict: Conclusion,
     /// When the run began (RFC 3339).

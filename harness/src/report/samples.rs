@@ -152,6 +152,7 @@ fn report(outcomes: Vec<Outcome>) -> Report {
         }],
         waivers: Vec::new(),
         sbom: None,
+        facts: None,
         verdict: Conclusion::of(&outcomes),
         outcomes,
         started: time("2026-11-21T23:12:00Z"),

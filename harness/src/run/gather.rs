@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use kverify_checks::{
-    AnyCheck, Fact, Outcome, Output, Probe, Source, Status, Unreadable, expect::Resolved, fact::Gathered,
+    AnyCheck, Fact, Outcome, Output, Probe, Source, Status, Traits, Unreadable,
+    expect::Resolved,
+    fact::{FactKind, Gathered},
     outcome::Evidence,
 };
 
@@ -84,23 +86,29 @@ impl Answers {
         }
         outcome.machine = self.machine(planned.check);
         outcome.evidence = self.behind(planned.check).iter().map(evidence).collect();
-        let kind = planned.check.fact();
+        let verdict = self.fact(planned.check.fact(), unasked).and_then(|fact| {
+            let verdict = planned.check.judge(fact.as_ref(), &resolved.expectation);
+            verdict.ok_or_else(|| "the expectation asks nothing after all".to_owned())
+        });
+        outcome.judged(verdict)
+    }
+
+    /// A fact, read once; or why it is not known.
+    fn fact(&mut self, kind: FactKind, unasked: Option<&str>) -> Result<&Gathered, String> {
         let outputs =
             (kind.probes)().iter().map(|probe| self.outputs.get(&probe.source).cloned()).collect::<Option<Vec<_>>>();
-        let verdict = match outputs {
-            None => {
-                let failed = self.failed.get(kind.id).map(String::as_str);
-                Err(unasked.or(failed).unwrap_or("it was not answered").to_owned())
-            }
-            Some(outputs) => match self.facts.entry(kind.id).or_insert_with(|| (kind.parse)(&outputs)) {
-                Err(why) => Err(why.to_string()),
-                Ok(fact) => planned
-                    .check
-                    .judge(fact.as_ref(), &resolved.expectation)
-                    .ok_or_else(|| "the expectation asks nothing after all".to_owned()),
-            },
+        let Some(outputs) = outputs else {
+            let failed = self.failed.get(kind.id).map(String::as_str);
+            return Err(unasked.or(failed).unwrap_or("it was not answered").to_owned());
         };
-        outcome.judged(verdict)
+        let read = self.facts.entry(kind.id).or_insert_with(|| (kind.parse)(&outputs));
+        read.as_ref().map_err(ToString::to_string)
+    }
+
+    /// What a fact tells of the image, or why it is not known.
+    pub(super) fn traits(&mut self, kind: FactKind, unasked: Option<&str>) -> Result<Traits, String> {
+        let fact = self.fact(kind, unasked)?;
+        (kind.tell)(fact.as_ref()).ok_or_else(|| "it is another fact".to_owned())
     }
 
     /// The full answers behind each of `checks` that has any, by check ID.

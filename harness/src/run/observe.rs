@@ -64,7 +64,11 @@ mod tests {
     use kverify_checks::{Book, Exit, Outcome, Output, Source, Status, all};
 
     use super::observed;
-    use crate::{book, report::sample_refuted, run::Run};
+    use crate::{
+        book,
+        report::{facts, sample_refuted},
+        run::Run,
+    };
 
     #[test]
     fn what_the_machine_is_becomes_what_is_expected() {
@@ -84,6 +88,7 @@ mod tests {
             report,
             console: Vec::new(),
             answers: BTreeMap::from([(id.to_owned(), answers)]),
+            facts: facts::sample(),
             sbom: None,
             screenshot: None,
         };

@@ -3,7 +3,10 @@
 use jiff::Timestamp;
 use kverify_checks::{Need, Outcome, Status, expect::Resolved, scenarios::Scenario};
 
-use crate::gate::{Waiver, Waivers};
+use crate::{
+    gate::{Waiver, Waivers},
+    report::MachineRecord,
+};
 
 use super::{
     Progress,
@@ -19,15 +22,24 @@ const STARVED: f64 = 0.5;
 pub(super) struct Told<'a> {
     pub(super) outcomes: Vec<Outcome>,
     /// The waivers of the caller's, and the name of the image.
-    pub(super) waivers: (&'a Waivers, String),
+    waivers: (&'a Waivers, String),
     /// Those that let a failure pass.
     pub(super) waived: Vec<Waiver>,
     /// How much of the time the machine's processors waited for the host's.
-    pub(super) starved: Option<f64>,
-    pub(super) progress: &'a (dyn Fn(Progress) + Sync),
+    starved: Option<f64>,
+    progress: &'a (dyn Fn(Progress) + Sync),
 }
 
-impl Told<'_> {
+impl<'a> Told<'a> {
+    /// None yet, of this machine.
+    pub(super) fn new(
+        waivers: (&'a Waivers, String),
+        machine: &MachineRecord,
+        progress: &'a (dyn Fn(Progress) + Sync),
+    ) -> Self {
+        Self { outcomes: Vec::new(), waivers, waived: Vec::new(), starved: machine.timings.starved, progress }
+    }
+
     /// Judges what can be judged now.
     pub(super) fn judge(
         &mut self,

@@ -22,6 +22,7 @@ use super::{
     ask::ask,
     begun::{Begun, State},
     choose::{expectation, given},
+    facts::facts,
     fingerprint::{check_set, expectation_digest},
     gather::Answers,
     hashing::Hashing,
@@ -41,7 +42,7 @@ use crate::{
     image::{Digest, DigestError, Image, ImageError, Medium, SeedError},
     lab::Capture,
     machine::{Machine, MachineError, Snapshot, Spec, StartError},
-    report::{Chosen, ChosenBy, Conclusion, Report, Subject, sbom},
+    report::{Chosen, ChosenBy, Conclusion, Facts, Report, Subject, sbom},
     rescue::RescueError,
     session::{Credential, SessionError},
 };
@@ -106,6 +107,8 @@ pub struct Run {
     pub console: Vec<u8>,
     /// The full answers behind each check.
     pub answers: BTreeMap<String, Vec<(Source, Output)>>,
+    /// What is known of the image.
+    pub facts: Facts,
     /// The list of its packages, where they are known.
     pub sbom: Option<Vec<u8>>,
     /// The screen of a machine that never became ready, as PNG.
@@ -189,11 +192,9 @@ pub async fn verify(request: &Request, progress: &(dyn Fn(Progress) + Sync)) -> 
         answers.extend([observed::console_of(&console)]);
     }
 
-    let waivers = (&request.waivers, image.name());
-    let mut told = Told { outcomes: Vec::new(), waivers, waived: Vec::new(), starved: machine.starved(), progress };
-    record.timings.starved = told.starved;
-    let mut screenshot = None;
-    let mut forks = Vec::new();
+    record.timings.starved = machine.starved();
+    let mut told = Told::new((&request.waivers, image.name()), &record, progress);
+    let (mut screenshot, mut unready, mut forks) = (None, None, Vec::new());
     match state {
         State::Settled(session, captured) => {
             let begun = Instant::now();
@@ -237,6 +238,7 @@ pub async fn verify(request: &Request, progress: &(dyn Fn(Progress) + Sync)) -> 
             told.unasked(&mut answers, &plan, &resolved, &request.scenarios, &why);
             record.console_tail = machine.console().tail(12);
             console = said(&machine);
+            unready = Some(why);
         }
     }
     drop(entry);
@@ -246,8 +248,8 @@ pub async fn verify(request: &Request, progress: &(dyn Fn(Progress) + Sync)) -> 
     let digest = hashing.digest().await?;
     image.unchanged()?;
     let (subject, finished) = (subject(&image, digest), Timestamp::now());
-    let packages = answers.read::<Debian>();
-    let sbom = packages.map(|packages| sbom(&subject, (&distro[0], &distro[1]), &packages, finished));
+    let facts = facts(&mut answers, &plan, unready.as_deref(), &subject, &record);
+    let sbom = answers.read::<Debian>().map(|all| sbom(&subject, (&distro[0], &distro[1]), &all, finished));
     let report = Report {
         kverify: env!("CARGO_PKG_VERSION").to_owned(),
         subject,
@@ -256,12 +258,13 @@ pub async fn verify(request: &Request, progress: &(dyn Fn(Progress) + Sync)) -> 
         machines: [vec![record], forks].concat(),
         waivers,
         sbom: sbom.as_deref().map(|sbom| Digest::of(sbom).to_string()),
+        facts: Some(Digest::of(facts.text().as_bytes()).to_string()),
         verdict: Conclusion::of(&outcomes),
         outcomes,
         started,
         finished,
     };
-    Ok(Run { report, console, answers: answers.by_check(plan.checks.iter()), sbom, screenshot })
+    Ok(Run { report, console, answers: answers.by_check(plan.checks.iter()), facts, sbom, screenshot })
 }
 
 /// Leaves the machine alone for a while.

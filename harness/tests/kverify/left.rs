@@ -29,6 +29,9 @@ impl Left {
         if let Err(why) = fits(&report, &schema) {
             panic!("{why}");
         }
+        let schema = serde_json::from_str(&place.kverify("schema facts.json").said().stdout).unwrap();
+        let facts = serde_json::from_slice(&fs::read(folder.join("facts.json")).unwrap()).unwrap();
+        assert_eq!(fits(&facts, &schema), Ok(()));
         let both = ["junit.xml", "report.html"].map(|name| folder.join(name));
         let lint = Command::new("xmllint").arg("--noout").args(both).output().unwrap();
         assert!(lint.status.success(), "{}", String::from_utf8_lossy(&lint.stderr));

@@ -8,6 +8,7 @@
 mod boots;
 mod builds;
 mod call;
+mod diffs;
 mod exports;
 mod forks;
 mod host;
