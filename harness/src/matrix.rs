@@ -22,7 +22,7 @@ use std::{
 use kverify_checks::{AnyCheck, Expectation, Need, Origin, all, expect::ExpectError, scenarios::Scenario};
 
 pub(crate) use campaign::write;
-pub use campaign::{Campaign, CampaignError, MATRIX, Stage, read, run, times};
+pub use campaign::{Campaign, CampaignError, Ended, MATRIX, Stage, read, run, times};
 pub use hardware::Hardware;
 pub(crate) use ran::Ran;
 pub(crate) use row::verified;
@@ -31,6 +31,7 @@ pub use schedule::{Load, Queue, Room, foreseen, shared_out};
 
 use crate::{book::SheetError, gate::Waivers, image::Digest};
 use written::Page;
+pub(crate) use written::is_row_name;
 
 /// Most bytes of a matrix file.
 const LARGEST: u64 = 1 << 20;

@@ -4,6 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{kernels::Kernels, small_files};
+use std::collections::BTreeMap;
+
 use crate::{
     check::{About, Check, Cost, Need},
     expect::Expectation,
@@ -53,11 +55,14 @@ impl Fact for CommandLines {
     }
 
     fn tell(&self, traits: &mut Traits) {
+        // Of a word that is there several times the last may be what counts.
+        let mut values: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for word in &self.running {
             let (name, value) = word.split_once('=').unwrap_or((word, ""));
-            if !IDENTITY.contains(&name) {
-                traits.put(Group::CommandLine, name, value);
-            }
+            values.entry(name).or_default().push(value);
+        }
+        for (name, values) in values.iter().filter(|(name, _)| !IDENTITY.contains(name)) {
+            traits.put(Group::CommandLine, name, values.join(", then "));
         }
     }
 }

@@ -70,6 +70,9 @@ impl Fact for Sources {
         for source in &self.sources {
             traits.put(Group::Sources, &source.name, &source.file);
         }
+        for setting in &self.unchecked {
+            traits.put(Group::Sources, setting.trim(), "lets packages in unchecked");
+        }
     }
 }
 

@@ -20,7 +20,7 @@ use crate::{
 
 /// The settings, by keyword in lower case. A keyword that is printed more than once keeps its first value, as sshd does.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SshdSettings(BTreeMap<String, String>);
+pub struct SshdSettings(BTreeMap<String, String>, Vec<(String, String)>);
 
 /// `PermitRootLogin`, from the tightest to the loosest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -66,12 +66,14 @@ impl SshdSettings {
     /// # Errors
     /// [`Unreadable`] if it does not say what decides about logins.
     pub(crate) fn read(text: &str) -> Result<Self, Unreadable> {
-        let mut settings = BTreeMap::new();
+        let (mut settings, mut lines) = (BTreeMap::new(), Vec::new());
         for line in text.lines() {
             let (keyword, value) = line.split_once(' ').unwrap_or((line, ""));
-            settings.entry(keyword.to_ascii_lowercase()).or_insert_with(|| value.trim().to_owned());
+            let (keyword, value) = (keyword.to_ascii_lowercase(), value.trim().to_owned());
+            lines.push((keyword.clone(), value.clone()));
+            settings.entry(keyword).or_insert(value);
         }
-        let settings = Self(settings);
+        let settings = Self(settings, lines);
         settings.root_login()?;
         settings.password_login()?;
         Ok(settings)
@@ -145,7 +147,8 @@ impl Fact for SshdSettings {
     }
 
     fn tell(&self, traits: &mut Traits) {
-        for (keyword, value) in &self.0 {
+        // Ports, addresses and users may stand in lines of their own.
+        for (keyword, value) in &self.1 {
             traits.put(Group::Sshd, keyword, value);
         }
     }
@@ -231,7 +234,7 @@ mod tests {
     fn settings(lines: &[(&str, &str)]) -> SshdSettings {
         let base = [("passwordauthentication", "no"), ("kbdinteractiveauthentication", "no"), ("usepam", "yes")];
         let all = base.iter().chain(lines).map(|(keyword, value)| ((*keyword).to_owned(), (*value).to_owned()));
-        SshdSettings(all.collect::<BTreeMap<_, _>>())
+        SshdSettings(all.collect::<BTreeMap<_, _>>(), Vec::new())
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::{
 
 /// What is no setting but counted, made anew at each boot, or follows from the memory or the name of the machine; with a
 /// dot at the end, all below it.
-const COUNTED: [&str; 27] = [
+const COUNTED: [&str; 31] = [
     "dev.cdrom.",
     "fs.aio-nr",
     "fs.dentry-state",
@@ -24,9 +24,11 @@ const COUNTED: [&str; 27] = [
     "fs.inode-nr",
     "fs.inode-state",
     "fs.inotify.max_user_watches",
+    "fs.quota.",
     "kernel.cad_pid",
     "kernel.domainname",
     "kernel.hostname",
+    "kernel.nmi_watchdog",
     "kernel.ns_last_pid",
     "kernel.osrelease",
     "kernel.perf_event_max_sample_rate",
@@ -37,8 +39,10 @@ const COUNTED: [&str; 27] = [
     "kernel.sched_domain.",
     "kernel.spl.hostid",
     "kernel.spl.kmem.",
+    "kernel.tainted",
     "kernel.threads-max",
     "kernel.version",
+    "kernel.watchdog_cpumask",
     "vm.admin_reserve_kbytes",
     "vm.min_free_kbytes",
     "vm.user_reserve_kbytes",

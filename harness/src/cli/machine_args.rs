@@ -48,6 +48,30 @@ impl MachineArgs {
         }
     }
 
+    /// What was said of them, as it was said; what was not is the default there too.
+    pub(crate) fn words(&self) -> Vec<String> {
+        let Self { memory, cpus, accel, network, timeout, clock, scratch } = self;
+        let accel = match accel {
+            AccelChoice::Auto => "auto",
+            AccelChoice::Kvm => "kvm",
+            AccelChoice::Tcg => "tcg",
+        };
+        let network = match network {
+            Network::Lab => "lab",
+            Network::Slirp => "slirp",
+        };
+        let mut words = vec![
+            ("--memory", memory.to_string()),
+            ("--cpus", cpus.to_string()),
+            ("--accel", accel.to_owned()),
+            ("--network", network.to_owned()),
+        ];
+        words.extend(timeout.map(|seconds| ("--timeout", seconds.to_string())));
+        words.extend(clock.map(|clock| ("--clock", clock.to_string())));
+        words.extend(scratch.as_ref().map(|folder| ("--scratch", folder.display().to_string())));
+        words.into_iter().flat_map(|(option, value)| [option.to_owned(), value]).collect()
+    }
+
     pub(crate) fn scratch(&self) -> PathBuf {
         self.scratch.clone().unwrap_or_else(std::env::temp_dir)
     }

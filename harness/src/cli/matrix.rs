@@ -16,8 +16,8 @@ use anyhow::{Context as _, anyhow, bail};
 use super::{account::Account, live::Shown, machine_args::MachineArgs, verify::interrupted};
 use crate::{
     glob::glob,
-    matrix::{self, Campaign, Load, MATRIX, Matrix, Order, Room, Row, shared_out, times},
-    report::{Shard, matrix_table},
+    matrix::{self, Campaign, Ended, Load, MATRIX, Matrix, Order, Room, Row, shared_out, times},
+    report::{Conclusion, Shard, matrix_table},
     run::free_memory,
 };
 use emit::Scheduler;
@@ -41,7 +41,7 @@ pub(crate) struct Args {
     #[arg(long, requires = "list")]
     json: bool,
     /// Only these rows: names or globs such as `debian-13*`.
-    #[arg(long, value_name = "ROW,…", value_delimiter = ',')]
+    #[arg(long, value_name = "ROW,…", value_delimiter = ',', conflicts_with_all = ["shard", "emit"])]
     only: Vec<String>,
     /// The most rows at once, however many processors they want; memory limits them too [default: as many as have a processor
     /// for each of theirs].
@@ -58,7 +58,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "K/N|auto")]
     shard: Option<ShardArg>,
     /// Write the file by which a scheduler runs the matrix in --shards parts, and run none.
-    #[arg(long, value_name = "SCHEDULER", requires = "shards", conflicts_with_all = ["list", "shard"])]
+    #[arg(long, value_name = "SCHEDULER", requires = "shards", conflicts_with_all = ["list", "shard", "ssh_user"])]
     emit: Option<Scheduler>,
     /// With --emit: how many parts.
     #[arg(long, value_name = "N", requires = "emit", value_parser = clap::value_parser!(u16).range(1..=10_000))]
@@ -67,7 +67,7 @@ pub(crate) struct Args {
     /// [default: what is in --out, unless it is parted].
     #[arg(long, value_name = "matrix.json")]
     times: Option<PathBuf>,
-    /// Where the reports go [default: kverify-out/matrix-<name of the file>].
+    /// Where the reports go [default: kverify-out/matrix-<name of the file>, and behind that what part it is].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     #[command(flatten)]
@@ -78,14 +78,15 @@ pub(crate) struct Args {
 
 /// Runs the rows, prints the table, and gives the exit status.
 pub(crate) async fn run(args: &Args, shown: Shown) -> anyhow::Result<u8> {
+    let shard = args.shard.map(ShardArg::get).transpose().map_err(|why| anyhow!("--shard auto: {why}"))?;
     let order = Order {
         matrix: Matrix::read(&args.file)?,
-        out: args.out.clone().unwrap_or_else(|| out(&args.file)),
+        out: args.out.clone().unwrap_or_else(|| out(args, shard)),
         spec: args.machine.spec(),
         credential: args.account.credential()?,
         scratch: args.machine.scratch(),
     };
-    let campaign = campaign(args, &order)?;
+    let campaign = campaign(args, &order, shard)?;
     if let Some(scheduler) = args.emit {
         super::print(&emit::said(scheduler, args, &order, &campaign)?);
         return Ok(0);
@@ -96,19 +97,24 @@ pub(crate) async fn run(args: &Args, shown: Shown) -> anyhow::Result<u8> {
     }
     let live = Rows::new(shown, &campaign.loads);
     let stage = |stage: matrix::Stage<'_>| live.show(&stage);
-    let report = tokio::select! {
-        report = matrix::run(&order, &campaign, &stage) => report?,
+    let ended = tokio::select! {
+        ended = matrix::run(&order, &campaign, &stage) => ended?,
         name = interrupted() => bail!("interrupted by {}; what was over by then is in {}", name?, order.out.display()),
     };
     drop(live);
+    let Ended { report, unwritten } = ended;
     super::print(&matrix_table(&report, &shown.style(Some(order.out.join(MATRIX)))));
+    match unwritten {
+        Some(error) if report.verdict == Conclusion::Refuted => super::complain(&error.into()),
+        Some(error) => return Err(error.into()),
+        None => {}
+    }
     Ok(report.verdict.exit_code())
 }
 
 /// What is due, with what each row takes.
-fn campaign(args: &Args, order: &Order) -> anyhow::Result<Campaign> {
+fn campaign(args: &Args, order: &Order, shard: Option<Shard>) -> anyhow::Result<Campaign> {
     let rows = &order.matrix.rows;
-    let shard = args.shard.map(ShardArg::get).transpose().map_err(|why| anyhow!("--shard auto: {why}"))?;
     let seconds = seconds(args, order, shard.is_some())?;
     let load = |row: &Row| {
         let spec = row.hardware.of(&order.spec, row.timeout);
@@ -130,9 +136,9 @@ fn campaign(args: &Args, order: &Order) -> anyhow::Result<Campaign> {
         }
     }
     let loads: Vec<_> = due.iter().map(|number| load(&rows[*number])).collect();
-    let room = room(args.jobs, &loads)?;
+    let room = room(args.jobs);
     Ok(Campaign {
-        matrix: args.file.file_name().unwrap_or_default().display().to_string(),
+        matrix: args.file.display().to_string(),
         due,
         shard,
         loads,
@@ -175,25 +181,24 @@ fn seconds(args: &Args, order: &Order, parted: bool) -> anyhow::Result<Vec<(Stri
     }
 }
 
-/// What there is to run rows on; a row that finds no memory here is told before anything is begun.
-fn room(jobs: Option<u16>, loads: &[Load]) -> anyhow::Result<Room> {
+/// What there is to run rows on.
+fn room(jobs: Option<u16>) -> Room {
     let free = free_memory().map_or(u64::MAX, |bytes| (bytes >> 20).saturating_sub(RESERVE_MIB));
-    if let Some(load) = loads.iter().find(|load| load.memory_mib > free) {
-        bail!(
-            "row {}: its machine takes {} MiB, and {free} MiB are free on this host; give it less with `memory`, or end something",
-            load.row,
-            load.memory_mib
-        );
-    }
     let cores = thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX));
-    Ok(match jobs {
+    match jobs {
         Some(jobs) => Room { memory_mib: free, cpus: u32::MAX, rows: jobs.into() },
         None => Room { memory_mib: free, cpus: cores, rows: usize::MAX },
-    })
+    }
 }
 
-fn out(file: &Path) -> PathBuf {
-    Path::new("kverify-out").join(format!("matrix-{}", file.file_stem().unwrap_or_default().display()))
+/// A part does not take the place of the whole, nor of another.
+fn out(args: &Args, shard: Option<Shard>) -> PathBuf {
+    let name = format!("matrix-{}", args.file.file_stem().unwrap_or_default().display());
+    Path::new("kverify-out").join(match shard {
+        Some(Shard { number, of }) => format!("{name}-{number}-of-{of}"),
+        None if !args.only.is_empty() => format!("{name}-only"),
+        None => name,
+    })
 }
 
 fn time(text: &str) -> Result<Duration, String> {

@@ -28,6 +28,7 @@ use crate::{
     book,
     image::Digest,
     pipeline::{
+        RECORD,
         golden::{Parts, TEMPLATE, called},
         journal::Journal,
         shelf::{self, Git, Manifest},
@@ -282,7 +283,8 @@ impl<'a> Run<'a> {
         let inputs = step.inputs(&mut self.journal)?;
         let made_of = step.made_of(&mut self.journal)?;
         // What was made, and did not get where it is sent, is not made again: the command looks at it and goes on.
-        if step.sends() && !asked && self.journal.has_begun(step.name.word(), made_of) {
+        let made = step.folder.as_ref().is_some_and(|folder| folder.join(RECORD).exists());
+        if step.sends() && made && !asked && self.journal.has_begun(step.name.word(), made_of) {
             self.journal.forget(step.name.word())?;
         } else {
             self.journal.clear(step.name.word(), &step.made)?;

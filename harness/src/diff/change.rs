@@ -1,6 +1,6 @@
 //! What a diff says.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fmt};
 
 use kverify_checks::traits::Scale;
 use serde::Serialize;
@@ -22,7 +22,7 @@ pub struct Diff {
     pub measured: Vec<Measured>,
     /// What was not compared.
     pub not_compared: Vec<NotCompared>,
-    /// The exit status that says whether something changed: 0 or 1.
+    /// The exit status: 1 if something changed, else 2 if something was not compared that may have, else 0.
     pub exit: u8,
 }
 
@@ -137,6 +137,18 @@ pub enum Which {
     A,
     /// The second.
     B,
+    /// Neither is known.
+    Both,
+}
+
+impl fmt::Display for Which {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::A => "a",
+            Self::B => "b",
+            Self::Both => "either",
+        })
+    }
 }
 
 /// Something that was not compared.

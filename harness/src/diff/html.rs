@@ -6,7 +6,7 @@ use kverify_checks::traits::Scale;
 use minijinja::{AutoEscape, Environment, value::Serde};
 use serde::Serialize;
 
-use super::{Changed, Diff, Kind, Measured, NotCompared, Side, Which};
+use super::{Changed, Diff, Kind, Measured, NotCompared, Side};
 use crate::report::plain;
 
 /// The diff as HTML.
@@ -57,11 +57,14 @@ struct Row {
 
 impl Shown {
     fn of(diff: &Diff) -> Self {
-        let differs = diff.exit == 1;
         Self {
             style: include_str!("../report/html/style.css"),
-            word: if differs { "different" } else { "no difference" },
-            ink: if differs { "unsure" } else { "good" },
+            word: match diff.exit {
+                0 => "no difference",
+                2 => "no difference in what was compared",
+                _ => "different",
+            },
+            ink: if diff.exit == 0 { "good" } else { "unsure" },
             same: diff.same_image,
             sides: [Image::of('a', &diff.a), Image::of('b', &diff.b)],
             groups: diff.groups.iter().map(Table::of).collect(),
@@ -122,12 +125,11 @@ fn measured(one: &Measured) -> [String; 3] {
 }
 
 fn not_compared(left: &NotCompared) -> [String; 3] {
-    let of = if left.of == Which::A { "a" } else { "b" };
-    [line(&left.group), format!("not known of {of} ({})", line(&left.fact)), line(&left.why)]
+    [line(&left.group), format!("not known of {} ({})", left.of, line(&left.fact)), line(&left.why)]
 }
 
 fn line(text: &str) -> String {
-    plain::line(text, 300)
+    plain::line(text, 1100)
 }
 
 #[cfg(test)]

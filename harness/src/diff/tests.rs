@@ -37,7 +37,8 @@ fn nothing_differs_from_itself() {
     let (before, after) = before_and_after();
     for facts in [&before, &after] {
         let diff = between(facts, facts);
-        assert_eq!((diff.groups, diff.measured, diff.not_compared, diff.exit), (vec![], vec![], vec![], 0));
+        assert_eq!((diff.groups, diff.measured, diff.exit), (vec![], vec![], 0));
+        assert!(diff.not_compared.iter().all(|left| left.of == Which::Both), "{:?}", diff.not_compared);
         assert!(diff.same_image);
     }
 }
@@ -65,7 +66,11 @@ fn a_diff_backwards_is_the_same_seen_from_the_other_side() {
         std::mem::swap(&mut one.a, &mut one.b);
     }
     for one in &mut back.not_compared {
-        one.of = if one.of == Which::A { Which::B } else { Which::A };
+        one.of = match one.of {
+            Which::A => Which::B,
+            Which::B => Which::A,
+            Which::Both => Which::Both,
+        };
     }
     assert_eq!(there, back);
 }
@@ -103,7 +108,11 @@ fn what_one_side_was_not_asked_is_not_removed() {
     let a = Facts { known: [a.known, both.known.clone()].concat(), ..facts() };
     b.known = both.known;
     let diff = between(&a, &b);
-    assert_eq!((diff.groups.len(), diff.exit, diff.not_compared.len()), (0, 0, 1));
+    assert_eq!(
+        (diff.groups.len(), diff.exit, diff.not_compared.len()),
+        (0, 0, 1),
+        "one image is the same, whatever was asked"
+    );
     assert_eq!(
         (diff.not_compared[0].of, diff.not_compared[0].why.as_str()),
         (Which::B, "kverify 0.1.0 did not ask it")
@@ -112,6 +121,12 @@ fn what_one_side_was_not_asked_is_not_removed() {
     b.unknown.push(Unknown { fact: "a.fact".to_owned(), groups, why });
     let told = &between(&b, &a).not_compared[0];
     assert_eq!((told.of, told.group.as_str(), told.why.as_str()), (Which::A, "users", "left out by --only or --skip"));
+    // Of two images, what is known of neither may be different.
+    let mut other = b.clone();
+    other.subject.digest = "sha256:other".to_owned();
+    let diff = between(&b, &other);
+    assert_eq!((diff.groups.len(), diff.exit), (0, 2));
+    assert_eq!((diff.not_compared[0].of, diff.not_compared[0].group.as_str()), (Which::Both, "users"));
 }
 
 #[test]

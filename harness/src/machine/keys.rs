@@ -350,17 +350,20 @@ impl Machine {
     /// [`MachineError::Monitor`] where QEMU takes no key.
     pub async fn type_keys(&self, keys: &Keys, waits: &(dyn Fn(Option<&str>) + Sync)) -> Result<(), MachineError> {
         let (mut heard, mut held) = (0, Vec::new());
-        for act in &keys.0 {
+        // What is waited for after the last key is nobody's business.
+        let last = keys.0.iter().rposition(|act| !matches!(act, Act::Wait(_))).map_or(0, |last| last + 1);
+        for act in &keys.0[..last] {
             match act {
                 Act::Press(keys) => {
                     tokio::time::sleep(BETWEEN).await;
+                    // Before it is sent: the answer may be there sooner than QEMU's own reply.
+                    heard = self.console().heard();
                     if let Some(serial) = &self.serial {
                         serial.send(sent(keys, &held).unwrap_or_default()).await?;
                     } else {
                         let down = keys.iter().map(|key| event(*key, true));
                         self.send(down.chain(keys.iter().rev().map(|key| event(*key, false))).collect()).await?;
                     }
-                    heard = self.console().heard();
                 }
                 Act::Hold(key, down) if self.serial.is_none() => {
                     tokio::time::sleep(BETWEEN).await;

@@ -15,7 +15,7 @@ use super::{
     row::verified,
     schedule::{Load, Queue, Room},
 };
-use crate::report::{Conclusion, MatrixReport, RowReport, Shard, json, junit};
+use crate::report::{Conclusion, Folder, FolderError, MatrixReport, RowReport, Shard, json, junit};
 
 /// The record of a matrix.
 pub const MATRIX: &str = "matrix.json";
@@ -26,7 +26,7 @@ const TRIES: usize = 2;
 
 /// Which rows are run, and how.
 pub struct Campaign {
-    /// The name of the matrix file.
+    /// The matrix file, as it was named.
     pub matrix: String,
     /// The rows, by their numbers in the matrix.
     pub due: Vec<usize>,
@@ -58,6 +58,9 @@ pub enum CampaignError {
     /// Something else has its name.
     #[error("{}: no record of a matrix; remove it, or name another folder with --out", .0)]
     Foreign(String),
+    /// The folder of a row is somebody else's.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
     /// It cannot be written.
     #[error("{path}: it cannot be written; name another folder with --out")]
     Unwritable {
@@ -68,19 +71,35 @@ pub enum CampaignError {
     },
 }
 
+/// What came of a campaign.
+pub struct Ended {
+    /// The record.
+    pub report: MatrixReport,
+    /// Why it is not on the disk as it is here, if it is not.
+    pub unwritten: Option<CampaignError>,
+}
+
 /// Runs the rows. Dropping the future ends the machines; the record is then of those that were over.
 ///
 /// # Errors
-/// [`CampaignError`] where the record cannot be written.
+/// [`CampaignError`] where no record can be kept; no row was begun then.
 pub async fn run(
     order: &Order,
     campaign: &Campaign,
     stage: &(dyn Fn(Stage<'_>) + Sync),
-) -> Result<MatrixReport, CampaignError> {
+) -> Result<Ended, CampaignError> {
     let Campaign { due, loads, fail_fast, .. } = campaign;
     let row = |number: usize| &order.matrix.rows[due[number]];
+    let untold = |number, since, why: &str| Ran::untold(row(number), order.spec.network, since, why);
     let mut record = Record::begin(order, campaign)?;
     let mut queue = Queue::new(loads, campaign.room);
+    for number in queue.without_room() {
+        let why = format!(
+            "its machine takes {} MiB, and {} MiB are free on this host; give it less with `memory`, or end something",
+            loads[number].memory_mib, campaign.room.memory_mib
+        );
+        record.add(order, row(number), untold(number, Timestamp::now(), &why), Vec::new());
+    }
     let mut running = FuturesUnordered::new();
     let mut late = std::pin::pin!(async {
         match campaign.deadline {
@@ -105,27 +124,22 @@ pub async fn run(
                 drop(running);
                 for (number, since) in left {
                     let why = format!("not over when the matrix had taken {limit} s, which is its --deadline");
-                    record.add(order, row(number), Ran::untold(row(number), order.spec.network, since, &why), Vec::new())?;
+                    record.add(order, row(number), untold(number, since, &why), Vec::new());
                 }
-                return Ok(record.report);
+                return Ok(record.ended());
             }
         };
-        let Some((number, (ran, tries))) = over else { return Ok(record.report) };
+        let Some((number, (ran, tries))) = over else { return Ok(record.ended()) };
         queue.ended(&loads[number]);
         begun.retain(|(other, _)| *other != number);
         let good = matches!(ran.verdict, Conclusion::Verified | Conclusion::VerifiedInPart);
         let waiting = due.len() - begun.len() - record.outcomes.len() - 1;
-        let added = record.add(order, row(number), ran, tries)?;
+        let added = record.add(order, row(number), ran, tries);
         stage(Stage::Ended(added, begun.len(), waiting));
         if *fail_fast && !good {
             for number in queue.drop_waiting() {
                 let why = "not begun: an earlier row does not hold, and --fail-fast was asked for";
-                record.add(
-                    order,
-                    row(number),
-                    Ran::untold(row(number), order.spec.network, Timestamp::now(), why),
-                    Vec::new(),
-                )?;
+                record.add(order, row(number), untold(number, Timestamp::now(), why), Vec::new());
             }
         }
     }
@@ -147,6 +161,8 @@ async fn tried(order: &Order, row: &Row, stage: &(dyn Fn(Stage<'_>) + Sync)) -> 
 struct Record {
     report: MatrixReport,
     outcomes: Vec<(String, Vec<Outcome>, Timestamp)>,
+    /// Why it could not be written the last time that it was tried.
+    unwritten: Option<CampaignError>,
 }
 
 impl Record {
@@ -174,12 +190,16 @@ impl Record {
         if path.exists() && read(&path).is_err() {
             return Err(CampaignError::Foreign(path.display().to_string()));
         }
-        let record = Self { report, outcomes: Vec::new() };
+        let folders = report.due.iter().map(|row| Folder::prepare(&order.out.join(row)));
+        for folder in folders.collect::<Result<Vec<_>, _>>()? {
+            folder.clear()?;
+        }
+        let record = Self { report, outcomes: Vec::new(), unwritten: None };
         record.write(&order.out)?;
         Ok(record)
     }
 
-    fn add(&mut self, order: &Order, row: &Row, ran: Ran, tries: Vec<String>) -> Result<&RowReport, CampaignError> {
+    fn add(&mut self, order: &Order, row: &Row, ran: Ran, tries: Vec<String>) -> &RowReport {
         let spec = row.hardware.of(&order.spec, row.timeout);
         let now = Timestamp::now();
         self.report.rows.push(RowReport {
@@ -199,8 +219,13 @@ impl Record {
         self.outcomes.push((ran.row.clone(), ran.outcomes, ran.started));
         self.report.finished = now;
         self.report.conclude();
-        self.write(&order.out)?;
-        Ok(self.report.rows.iter().find(|other| other.row == ran.row).expect("it was just added"))
+        // A disk that is full may have room again when the next row is over, and this one is over whatever the disk says.
+        self.unwritten = self.write(&order.out).err();
+        self.report.rows.iter().find(|other| other.row == ran.row).expect("it was just added")
+    }
+
+    fn ended(self) -> Ended {
+        Ended { report: self.report, unwritten: self.unwritten }
     }
 
     fn write(&self, folder: &Path) -> Result<(), CampaignError> {

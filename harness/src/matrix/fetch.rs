@@ -21,7 +21,7 @@ use crate::{glob::glob, report::plain};
 /// How long a command may take: it may have to install an image on an emulated machine.
 const LIMIT: Duration = Duration::from_hours(2);
 /// Most bytes of what a command prints as its result.
-const LONGEST: u64 = 64 * 1024;
+const LONGEST: usize = 64 * 1024;
 
 /// Why a row has no image.
 #[derive(Debug, thiserror::Error)]
@@ -107,18 +107,24 @@ async fn run(words: &[String], folder: &Path, heard: impl Fn(&str)) -> io::Resul
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let group = Group(child.id().and_then(|pid| Pid::from_raw(pid.cast_signed())));
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    let (result, last, status) =
-        tokio::try_join!(text(stdout.map(|stdout| stdout.take(LONGEST))), listen(stderr, heard), child.wait())?;
+    let (result, last, status) = tokio::try_join!(text(stdout), listen(stderr, heard), child.wait())?;
     drop(group);
     Ok((status, result, last))
 }
 
+/// The end of what it says; the whole is read, so that it can go on saying it.
 async fn text(stream: Option<impl AsyncRead + Unpin>) -> io::Result<String> {
     let mut text = Vec::new();
-    if let Some(mut stream) = stream {
-        stream.read_to_end(&mut text).await?;
+    let Some(mut stream) = stream else { return Ok(String::new()) };
+    let mut buffer = vec![0; 16 * 1024];
+    loop {
+        match stream.read(&mut buffer).await? {
+            0 => return Ok(String::from_utf8_lossy(&text).into_owned()),
+            read => text.extend_from_slice(&buffer[..read]),
+        }
+        let over = text.len().saturating_sub(LONGEST);
+        text.drain(..over);
     }
-    Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
 async fn listen(stream: Option<impl AsyncRead + Unpin>, heard: impl Fn(&str)) -> io::Result<String> {

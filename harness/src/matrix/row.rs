@@ -12,8 +12,8 @@ use super::{
 };
 use crate::{
     image::Digest,
-    machine::Spec,
-    report::{Files, Folder, FolderError, summary},
+    machine::{MachineError, Spec},
+    report::{Conclusion, Files, Folder, FolderError, summary},
     run::{Progress, ReachError, Request, RunError, verify},
     session::Credential,
 };
@@ -54,6 +54,8 @@ enum Untold {
     Hash { path: PathBuf, why: String },
     #[error("{}: it is {found}, and the matrix wants {wanted}", path.display())]
     Other { path: PathBuf, found: Digest, wanted: Digest },
+    #[error("{}: it was {found} when it was booted, and the matrix wants {wanted}", path.display())]
+    Changed { path: PathBuf, found: String, wanted: Digest },
     #[error(transparent)]
     Folder(#[from] FolderError),
     #[error(transparent)]
@@ -61,13 +63,15 @@ enum Untold {
 }
 
 impl Untold {
-    /// Whether it was the host that failed, so that another try may do better.
+    /// Whether it was the host that failed, so that another try may do better. What a guest did is never one of these: one
+    /// that ends, or hangs, while it is asked may be asked again only by whoever answers for it.
     fn is_of_the_host(&self) -> bool {
         let Self::Run(error) = self else { return false };
         match error {
-            // More time is the caller's to give, and a way in the image's.
-            RunError::Reach(why) => matches!(why, ReachError::Machine(_) | ReachError::Session(_)),
-            RunError::Start(_) | RunError::Ask(_) | RunError::Machine(_) | RunError::Host(_) => true,
+            RunError::Start(_) => true,
+            RunError::Machine(error) | RunError::Reach(ReachError::Machine(error)) => {
+                matches!(error, MachineError::Qemu { .. })
+            }
             _ => false,
         }
     }
@@ -127,7 +131,12 @@ async fn run(
         }
         step(Step::Run { row: row.name.clone(), progress });
     };
+    let path = request.image.clone();
     let run = verify(&request, &progress).await?;
+    // The file may have become another since it was hashed: what counts is what was booted.
+    if let Some(wanted) = row.digest.filter(|wanted| wanted.to_string() != run.report.subject.digest) {
+        return Err(Untold::Changed { path, found: run.report.subject.digest, wanted });
+    }
     let facts = run.facts.text();
     let files = Files {
         report: &run.report,
@@ -137,16 +146,49 @@ async fn run(
         sbom: run.sbom.as_deref(),
         screenshot: run.screenshot.as_deref(),
     };
-    let folder = folder.write(&files)?;
-    step(Step::Said(format!("{}: {}", row.name, summary(&run.report, &folder).trim_end())));
+    let (written, why) = match folder.write(&files) {
+        Ok(folder) => {
+            step(Step::Said(format!("{}: {}", row.name, summary(&run.report, &folder).trim_end())));
+            (Some(folder), None)
+        }
+        // A refutation was paid for with a boot, and stays one.
+        Err(error) if run.report.verdict == Conclusion::Refuted => {
+            let why = format!("its report cannot be kept: {}", chain(&error));
+            step(Step::Said(format!("{}: refuted; {why}", row.name)));
+            (None, Some(why))
+        }
+        Err(error) => return Err(error.into()),
+    };
     Ok(Ran {
         row: row.name.clone(),
         started,
         verdict: run.report.verdict,
-        why: None,
+        why,
         of_the_host: false,
         subject: Some(run.report.subject),
         outcomes: run.report.outcomes,
-        folder: Some(folder),
+        folder: written,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Untold;
+    use crate::{
+        machine::MachineError,
+        run::{ReachError, RunError},
+    };
+
+    #[test]
+    fn only_what_the_host_did_is_tried_again() {
+        let qemu = || MachineError::Qemu { status: "signal 9".to_owned(), complaints: String::new() };
+        for error in [RunError::Machine(qemu()), RunError::Reach(ReachError::Machine(qemu()))] {
+            assert!(Untold::Run(error).is_of_the_host());
+        }
+        let ended = RunError::Host("the machine ended while it was asked: powered off".to_owned());
+        let hangs = RunError::Reach(ReachError::NoWayIn("no login".to_owned()));
+        for error in [ended, hangs, RunError::Machine(MachineError::Network)] {
+            assert!(!Untold::Run(error).is_of_the_host());
+        }
+    }
 }

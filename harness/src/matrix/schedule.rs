@@ -79,6 +79,14 @@ impl Queue {
         Some(number)
     }
 
+    /// The rows that want more memory than there is; none of them is begun.
+    pub fn without_room(&mut self) -> Vec<usize> {
+        let most = self.room.memory_mib;
+        let without: Vec<_> = self.waiting.iter().filter(|one| one.memory > most).map(|one| one.number).collect();
+        self.waiting.retain(|one| one.memory <= most);
+        without
+    }
+
     /// A row is over.
     pub fn ended(&mut self, load: &Load) {
         self.memory -= load.memory_mib;
@@ -196,6 +204,9 @@ mod tests {
         assert_eq!(queue.drop_waiting(), [0]);
         let mut queue = Queue::new(&loads, Room { rows: 1, ..ROOM });
         assert_eq!(begun(&mut queue), [1]);
+        let mut queue = Queue::new(&loads, Room { memory_mib: 4000, ..ROOM });
+        assert_eq!(queue.without_room(), [0, 1]);
+        assert_eq!(begun(&mut queue), [2]);
     }
 
     #[test]

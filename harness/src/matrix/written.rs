@@ -30,6 +30,13 @@ const LONGEST_NAME: usize = 100;
 /// The longest that a machine may take.
 const LONGEST_TIME: Duration = Duration::from_hours(24);
 
+/// Whether a row can be called so: it names tests and a folder.
+pub(crate) fn is_row_name(name: &str) -> bool {
+    let letter = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
+    // What the values of axes add may be longer.
+    !name.is_empty() && name.len() <= LONGEST_NAME + 50 && !name.starts_with('.') && name.chars().all(letter)
+}
+
 /// The file as it is written.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -165,9 +172,8 @@ impl Page<'_> {
     }
 
     fn name(&self, name: &Spanned<String>) -> Result<String, MatrixError> {
-        let letter = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
         let (at, name) = (name.span().start, name.get_ref());
-        if name.is_empty() || name.len() > LONGEST_NAME || name.starts_with('.') || !name.chars().all(letter) {
+        if name.len() > LONGEST_NAME || !is_row_name(name) {
             let message = format!(
                 "`{}` is no name for a row: it names tests and a folder, so at most {LONGEST_NAME} letters, digits, \
                  `-`, `_` and `.`, and no `.` first",

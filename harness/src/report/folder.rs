@@ -95,6 +95,20 @@ impl Folder {
         &self.path
     }
 
+    /// Takes away what an earlier run left there, so that nothing of it passes for what the next one says.
+    ///
+    /// # Errors
+    /// [`FolderError`] where something else is there, or it cannot be removed.
+    pub fn clear(&self) -> Result<(), FolderError> {
+        if !self.path.exists() {
+            return Ok(());
+        }
+        if !may_be_replaced(&self.path).map_err(unwritable(&self.path))? {
+            return Err(FolderError::Foreign(self.path.clone()));
+        }
+        fs::remove_dir_all(&self.path).map_err(unwritable(&self.path))
+    }
+
     /// Writes everything and puts it in place of what an earlier run left there; gives the path.
     ///
     /// # Errors

@@ -105,6 +105,26 @@ fn parts_make_a_whole_or_are_refused() {
     let digest = record(&place, "part-2/matrix.json")["digest"].as_str().unwrap().to_owned();
     place.file("part-2/matrix.json", part.replace(&digest, &format!("sha256:{}", "1".repeat(64))));
     refused("part-1 part-2 --out other", "part-2: it is of matrix sha256:1111");
+    place.file("part-2/matrix.json", part.replace("\"b\"", "\"../b\""));
+    refused("part-2 part-1 --out other", "`../b` is no name for a row");
+    refused("part-1 part-2 --out other", "it is of matrix ");
+    let told = part.replace("\"checks\"", "\"why\": \"trust me\", \"checks\"");
+    place.file("part-2/matrix.json", told);
+    refused(
+        "part-1 part-2 --out other",
+        "part-2/b: matrix.json says that row b is verified, and that it has no report",
+    );
+    // A row of which nothing was known can be answered by a later run.
+    place.file(
+        "part-2/matrix.json",
+        part.replace("\"verified\"", "\"no-verdict\"").replace("\"checks\"", "\"why\": \"lost\", \"checks\""),
+    );
+    place.file("matrix.toml", fs::read_to_string(place.path("matrix.toml")).unwrap());
+    run(&place, "--only b --out again")
+        .exits(0)
+        .shows("verified in part  matrix.toml: 1 of 1 rows hold, and 1 were left out");
+    merge("part-1 part-2 again --out other").exits(0).shows("verified  matrix.toml: 2 of 2 rows hold");
+    assert_eq!(record(&place, "other/matrix.json")["rows"][1]["tries"], serde_json::json!(["lost"]));
     assert_eq!(place.names("scratch"), [""; 0]);
 }
 
@@ -120,6 +140,31 @@ fn what_is_not_over_in_time_is_no_verdict_and_what_waits_is_not_begun() {
     }
     assert_eq!(place.names("out"), ["junit.xml", "matrix.json"]);
     assert_eq!(place.names("scratch"), [""; 0]);
+}
+
+#[test]
+fn a_row_that_finds_no_memory_stops_no_other() {
+    let large = format!("{}memory = 1048576\n", row("large", Path::new("gone")));
+    let place = place(&format!("{large}{}", row("gone", Path::new("gone"))));
+    run(&place, "--out out").exits(2);
+    let rows = record(&place, "out/matrix.json")["rows"].clone();
+    let why = |at: usize| rows[at]["why"].as_str().unwrap().to_owned();
+    assert!(why(0).starts_with("its machine takes 1049088 MiB, and "), "{rows:#}");
+    assert!(why(1).starts_with("no image at ./gone"), "{rows:#}");
+    run(&place, "--list").exits(0);
+}
+
+#[test]
+fn nothing_of_an_earlier_run_passes_for_what_this_one_says() {
+    let place = place(&row("guest", &tiny::image("ssh")));
+    run(&place, "--out out").exits(0).shows("verified  matrix.toml: 1 of 1 rows hold");
+    place.file("matrix.toml", row("guest", Path::new("gone")));
+    run(&place, "--out out").exits(2);
+    assert_eq!(place.names("out"), ["junit.xml", "matrix.json"]);
+    fs::create_dir(place.path("out/guest")).unwrap();
+    place.file("out/guest/letter.txt", "dear");
+    let said = run(&place, "--out out");
+    assert!(said.exits(2).reason().starts_with("out/guest: holds files, but no report of kverify"), "{said}");
 }
 
 #[test]
@@ -142,8 +187,7 @@ fn what_cannot_be_done_is_told_before_anything_is_begun() {
     refused("--shard 2/2", "--shard 2/2: there are fewer rows than parts");
     refused("--shard 3/2", "`3/2` is no part");
     refused("--times sheet.toml", "--times sheet.toml: no record of a matrix");
-    place.file("matrix.toml", format!("{}memory = 1048576\n", row("a", Path::new("gone"))));
-    refused("--fail-fast", "row a: its machine takes 1049088 MiB, and ");
+    refused("--shard 1/2 --only a", "the argument '--shard <K/N|auto>' cannot be used with");
     place.file("matrix.toml", "");
     refused("--fail-fast", "matrix.toml: no row, so nothing would be verified");
     fs::create_dir(place.path("mine")).unwrap();

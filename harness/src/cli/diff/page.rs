@@ -4,7 +4,7 @@ use kverify_checks::traits::Scale;
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::{
-    diff::{Change, Changed, Diff, Kind, Measured, NotCompared, Side, Which},
+    diff::{Change, Changed, Diff, Kind, Measured, NotCompared, Side},
     report::{Detail, Ink, Page, Style, plain},
 };
 
@@ -117,7 +117,6 @@ fn not_compared(page: &mut Page<'_>, left: &[NotCompared]) {
     page.gap();
     page.line(&page.style.paint(Ink::Strong, "not compared"));
     for NotCompared { group, fact, of, why } in left {
-        let of = if *of == Which::A { 'a' } else { 'b' };
         let why = format!("not known of {of}: {} ({})", plain::line(why, VALUE), plain::line(fact, NAME));
         page.hanging(2, 18, Ink::Unsure, &plain::line(group, NAME), &why);
     }
@@ -127,11 +126,13 @@ fn not_compared(page: &mut Page<'_>, left: &[NotCompared]) {
 fn sums(diff: &Diff, style: &Style) -> String {
     let count = |number: usize, what: &str| if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") };
     let changes = diff.groups.iter().map(|group| group.changes.len()).sum();
-    let said = if diff.groups.is_empty() {
-        style.paint(Ink::Good, "no difference")
-    } else {
-        let many = format!("  {} in {}", count(changes, "change"), count(diff.groups.len(), "group"));
-        style.paint(Ink::Unsure, "different") + &many
+    let said = match diff.exit {
+        0 => style.paint(Ink::Good, "no difference"),
+        2 => style.paint(Ink::Unsure, "no difference in what was compared"),
+        _ => {
+            let many = format!("  {} in {}", count(changes, "change"), count(diff.groups.len(), "group"));
+            style.paint(Ink::Unsure, "different") + &many
+        }
     };
     let same = if diff.same_image { "; both are of the same image, byte by byte" } else { "" };
     let left = match diff.not_compared.len() {

@@ -1,12 +1,11 @@
 //! `kverify matrix FILE --emit …`: the same matrix in parts, for the schedulers that people have.
 
-use std::fmt::Write as _;
-
 use anyhow::{Context as _, bail};
 use clap::ValueEnum;
 use minijinja::{AutoEscape, Environment, context};
 
 use super::Args;
+use super::shard::MOST;
 use crate::matrix::{Campaign, Order};
 
 /// Who runs the parts.
@@ -25,6 +24,16 @@ pub(super) enum Scheduler {
 /// The file for a scheduler.
 pub(super) fn said(scheduler: Scheduler, args: &Args, order: &Order, campaign: &Campaign) -> anyhow::Result<String> {
     let shards = usize::from(args.shards.context("--shards says how many parts there are to be")?);
+    let most = match scheduler {
+        // https://docs.gitlab.com/ci/yaml/#parallel
+        Scheduler::Gitlab => 200,
+        // https://docs.github.com/en/actions/reference/limits
+        Scheduler::Github => 256,
+        Scheduler::Slurm | Scheduler::Kubernetes => MOST,
+    };
+    if shards > most {
+        bail!("--shards {shards}: it runs {most} at most");
+    }
     if shards > campaign.due.len() {
         bail!("--shards {shards}: the matrix has {} rows, and no part may have none", campaign.due.len());
     }
@@ -39,7 +48,7 @@ pub(super) fn said(scheduler: Scheduler, args: &Args, order: &Order, campaign: &
         Scheduler::Slurm => (include_str!("emit/slurm.sh"), String::new(), String::new()),
         Scheduler::Kubernetes => {
             let part = format!("{}/part-\"$JOB_COMPLETION_INDEX\"", word(&out));
-            let script = format!("rm -rf {part} && exec {matrix} --shard auto{words} --out {part}");
+            let script = format!("exec {matrix} --shard auto{words} --out {part}");
             (include_str!("emit/kubernetes.yaml"), yaml(&script), String::new())
         }
         Scheduler::Github => {
@@ -79,17 +88,19 @@ pub(super) fn said(scheduler: Scheduler, args: &Args, order: &Order, campaign: &
 
 /// What was said beside the matrix and belongs to each part.
 fn words(args: &Args) -> anyhow::Result<String> {
-    let mut words = String::new();
-    if !args.only.is_empty() {
-        let _ = write!(words, " --only {}", word(&args.only.join(",")));
-    }
+    let mut words = args.machine.words();
     if let Some(times) = &args.times {
-        let _ = write!(words, " --times {}", word(&text(times)?));
+        words.extend(["--times".to_owned(), text(times)?]);
+    }
+    if let Some(deadline) = args.deadline {
+        words.extend(["--deadline".to_owned(), format!("{}s", deadline.as_secs())]);
     }
     if args.fail_fast {
-        words += " --fail-fast";
+        words.push("--fail-fast".to_owned());
     }
-    Ok(words)
+    // What a scheduler gives is meant for one row at a time.
+    words.extend(["--jobs".to_owned(), args.jobs.unwrap_or(1).to_string()]);
+    Ok(words.iter().fold(String::new(), |all, one| all + " " + &word(one)))
 }
 
 fn text(path: &std::path::Path) -> anyhow::Result<String> {
@@ -117,7 +128,22 @@ fn yaml(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{word, yaml};
+    use std::{fs, process::Command};
+
+    use clap::{Parser as _, ValueEnum as _};
+
+    use super::{Scheduler, word, yaml};
+    use crate::{
+        cli::matrix::{Args, campaign},
+        machine::{AccelChoice, Network, Spec},
+        matrix::{Matrix, Order},
+    };
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
 
     #[test]
     fn words_stay_words() {
@@ -126,5 +152,38 @@ mod tests {
         assert_eq!(word("it's"), r"'it'\''s'");
         assert_eq!(word(""), "''");
         assert_eq!(yaml("a: \"b\" # c"), r#""a: \"b\" # c""#);
+    }
+
+    #[test]
+    fn what_is_said_beside_the_matrix_is_said_to_each_part() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("my matrix.toml");
+        let row = |name| format!("[[row]]\nname = '{name}'\nimage.file = 'x'\nexpect = 'golden'\nmemory = 1024\n");
+        fs::write(&file, row("a") + &row("b")).unwrap();
+        for scheduler in Scheduler::value_variants() {
+            let name = scheduler.to_possible_value().unwrap();
+            let words = ["matrix", "my matrix.toml", "--emit", name.get_name(), "--shards", "2", "--cpus", "4"];
+            let more = ["--network", "slirp", "--timeout", "900", "--deadline", "2h", "--fail-fast", "--out", "out"];
+            let args = Line::try_parse_from(words.iter().chain(&more)).unwrap().args;
+            let spec = Spec {
+                memory_mib: 2048,
+                cpus: 4,
+                accel: AccelChoice::Auto,
+                bus: kverify_checks::scenarios::Bus::Virtio,
+                clock: None,
+                network: Network::Lab,
+                deadline: None,
+            };
+            let (credential, scratch) = (None, folder.path().to_owned());
+            let order = Order { matrix: Matrix::read(&file).unwrap(), out: "out".into(), spec, credential, scratch };
+            let campaign = campaign(&args, &order, None).unwrap();
+            let text = super::said(*scheduler, &args, &order, &campaign).unwrap();
+            insta::assert_snapshot!(format!("emit.{}", name.get_name()), text);
+            if *scheduler == Scheduler::Slurm {
+                let script = folder.path().join("job.sh");
+                fs::write(&script, &text).unwrap();
+                assert!(Command::new("bash").arg("-n").arg(&script).status().unwrap().success());
+            }
+        }
     }
 }

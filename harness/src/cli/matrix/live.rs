@@ -31,14 +31,13 @@ struct Bars {
 }
 
 struct State {
-    /// Seconds that each row took before.
-    seconds: HashMap<String, f64>,
+    /// The rows that are not over, with the seconds that each took before.
+    left: HashMap<String, Option<f64>>,
     running: HashMap<String, (ProgressBar, Tally)>,
-    /// Seconds of rows that are over, as they took before and now.
-    over: (f64, f64),
+    /// Seconds that the rows took that are over.
+    over: Vec<f64>,
     /// How many rows ran at most at once.
     at_once: usize,
-    ended: usize,
     begun: Instant,
 }
 
@@ -60,9 +59,9 @@ impl Rows {
             total.enable_steady_tick(Duration::from_millis(120));
             Bars { all, total }
         });
-        let seconds = loads.iter().filter_map(|load| Some((load.row.clone(), load.seconds?))).collect();
-        let state =
-            State { seconds, running: HashMap::new(), over: (0.0, 0.0), at_once: 0, ended: 0, begun: Instant::now() };
+        let left = loads.iter().map(|load| (load.row.clone(), load.seconds)).collect();
+        let begun = Instant::now();
+        let state = State { left, running: HashMap::new(), over: Vec::new(), at_once: 0, begun };
         Self { quiet: shown.quiet, bars, state: Mutex::new(state) }
     }
 
@@ -95,19 +94,17 @@ impl Rows {
                 if let Some((bar, _)) = state.running.remove(&row.row) {
                     bar.finish_and_clear();
                 }
-                state.ended += 1;
-                state.over.0 += state.seconds.get(&row.row).copied().unwrap_or(row.seconds);
-                state.over.1 += row.seconds;
+                state.left.remove(&row.row);
+                state.over.push(row.seconds);
                 self.ended(row, *running, *waiting, &state);
             }
         }
     }
 
     fn ended(&self, row: &RowReport, running: usize, waiting: usize, state: &State) {
-        let (done, of) = (state.ended, state.ended + running + waiting);
-        let left = left(running + waiting, state);
-        let line = format!("{}: {} in {:.0} s", row.row, row.verdict, row.seconds);
-        self.say(&format!("{line}  ({done} of {of} rows{left})"));
+        let (done, of) = (state.over.len(), state.over.len() + running + waiting);
+        let left = left(state);
+        self.say(&format!("{}: {} in {:.0} s  ({done} of {of} rows{left})", row.row, row.verdict, row.seconds));
         if let Some(bars) = &self.bars {
             let all = format!("{done} of {of} rows{left}, {} s so far", state.begun.elapsed().as_secs());
             bars.total.set_message(all);
@@ -127,14 +124,16 @@ impl Rows {
     }
 }
 
-/// How long the rest takes, if the rows of it take what those took that are over.
-fn left(rows: usize, state: &State) -> String {
-    if rows == 0 {
+/// How long the rest takes, by what each took before, or else by what those took that are over.
+fn left(state: &State) -> String {
+    if state.left.is_empty() {
         return String::new();
     }
     #[expect(clippy::cast_precision_loss, reason = "nobody has so many rows")]
-    let seconds = state.over.1 / state.ended.max(1) as f64 * rows as f64 / state.at_once.max(1) as f64;
-    format!(", about {:.0} min left", (seconds / 60.0).ceil())
+    let (over, at_once) = (state.over.len().max(1) as f64, state.at_once.max(1) as f64);
+    let usual = state.over.iter().sum::<f64>() / over;
+    let seconds: f64 = state.left.values().map(|seconds| seconds.unwrap_or(usual)).sum();
+    format!(", about {:.0} min left", (seconds / at_once / 60.0).ceil())
 }
 
 /// Where a row is, in a few words.

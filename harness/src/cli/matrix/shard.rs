@@ -4,6 +4,9 @@ use std::{env, str::FromStr};
 
 use crate::report::Shard;
 
+/// The most parts of a matrix.
+pub(super) const MOST: usize = 10_000;
+
 /// `--shard`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ShardArg {
@@ -25,6 +28,9 @@ impl FromStr for ShardArg {
         let shard = Shard { number: number.parse().map_err(|_| wrong())?, of: of.parse().map_err(|_| wrong())? };
         if shard.number == 0 || shard.number > shard.of {
             return Err(wrong());
+        }
+        if shard.of > MOST {
+            return Err(format!("{} parts; {MOST} are the most", shard.of));
         }
         Ok(Self::Said(shard))
     }
@@ -53,15 +59,18 @@ fn of_environment(get: &dyn Fn(&str) -> Option<String>) -> Result<Shard, String>
         // A job array of which some tasks only are run again has other bounds: what it was parted into is said by the job.
         let of = number("KVERIFY_SHARDS")?.unwrap_or(of);
         let least = if get("KVERIFY_SHARDS").is_some() { 0 } else { least };
-        Shard { number: (task + 1).saturating_sub(least), of }
+        Shard { number: task.saturating_add(1).saturating_sub(least), of }
     } else if let Some(index) = number("JOB_COMPLETION_INDEX")? {
         // Kubernetes says which, and not how many.
-        Shard { number: index + 1, of: needed("KVERIFY_SHARDS", "JOB_COMPLETION_INDEX")? }
+        Shard { number: index.saturating_add(1), of: needed("KVERIFY_SHARDS", "JOB_COMPLETION_INDEX")? }
     } else if let Some(index) = number("CI_NODE_INDEX")? {
         Shard { number: index, of: needed("CI_NODE_TOTAL", "CI_NODE_INDEX")? }
     } else {
         return Err("neither SLURM_ARRAY_TASK_ID nor JOB_COMPLETION_INDEX nor CI_NODE_INDEX is set".to_owned());
     };
+    if shard.of > MOST {
+        return Err(format!("the environment says {} parts; {MOST} are the most", shard.of));
+    }
     if shard.number == 0 || shard.number > shard.of {
         return Err(format!("the environment says part {} of {}, which there is not", shard.number, shard.of));
     }
@@ -76,6 +85,7 @@ mod tests {
     fn parts_are_written_as_fractions() {
         assert_eq!("2/5".parse(), Ok(ShardArg::Said(Shard { number: 2, of: 5 })));
         assert_eq!("auto".parse(), Ok(ShardArg::Auto));
+        assert_eq!("1/99999999999".parse::<ShardArg>().unwrap_err(), "99999999999 parts; 10000 are the most");
         for wrong in ["0/5", "6/5", "2", "a/b", "-1/5", "1/0", ""] {
             assert!(wrong.parse::<ShardArg>().is_err(), "{wrong}");
         }
@@ -100,6 +110,9 @@ mod tests {
         assert_eq!(of(&[("CI_NODE_INDEX", "2"), ("CI_NODE_TOTAL", "2")]), Ok(Shard { number: 2, of: 2 }));
         assert!(of(&[("CI_NODE_INDEX", "3"), ("CI_NODE_TOTAL", "2")]).unwrap_err().contains("part 3 of 2"));
         assert!(of(&[("CI_NODE_INDEX", "x"), ("CI_NODE_TOTAL", "2")]).unwrap_err().contains("no number"));
+        assert!(
+            of(&[("CI_NODE_INDEX", "1"), ("CI_NODE_TOTAL", "99999999999")]).unwrap_err().contains("10000 are the most")
+        );
         assert!(of(&[]).unwrap_err().starts_with("neither SLURM_ARRAY_TASK_ID"));
     }
 }

@@ -28,7 +28,9 @@ pub async fn finished(request: &ExportRequest) -> Result<Option<Exported>, Expor
     let other = |why: String| ExportError::File { path: path.clone(), why: format!("{why}; name another --out-dir") };
     let record = match fs::metadata(&path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Ok(about) if about.len() > LARGEST => return Err(other("it is no record of an export".to_owned())),
+        Ok(about) if !about.is_file() || about.len() > LARGEST => {
+            return Err(other("it is no record of an export".to_owned()));
+        }
         Err(error) => return Err(other(error.to_string())),
         Ok(_) => fs::read(&path).map_err(|error| other(error.to_string()))?,
     };

@@ -3,7 +3,6 @@
 //! Neither ever asks anything. What they are told goes by standard input, where no shell reads it and no list of processes shows it.
 
 use std::{
-    env,
     ffi::OsString,
     fs::File,
     io::{self, Seek as _, Write as _},
@@ -18,7 +17,7 @@ use crate::{pipeline::group::Group, report::plain};
 
 /// What both are told, before anything that the user's configuration says: a question would wait for ever, a peer that is gone is
 /// noticed within a minute, and what is meant for a person's terminal has no place here.
-const OPTIONS: [&str; 7] = [
+const OPTIONS: [&str; 9] = [
     "BatchMode=yes",
     "ConnectTimeout=30",
     "ServerAliveInterval=15",
@@ -26,9 +25,10 @@ const OPTIONS: [&str; 7] = [
     "ClearAllForwardings=yes",
     "RemoteCommand=none",
     "RequestTTY=no",
+    // A connection that others share outlives this, and has its own idea of who is gone.
+    "ControlMaster=no",
+    "ControlPath=none",
 ];
-/// What they need of the environment to find the user's configuration, keys and agent.
-const ENVIRONMENT: [&str; 5] = ["PATH", "HOME", "USER", "LOGNAME", "SSH_AUTH_SOCK"];
 /// How often it is looked what they said.
 const TICK: Duration = Duration::from_millis(200);
 /// The most that is read of what they say, in bytes.
@@ -105,8 +105,9 @@ impl Client<'_> {
     ) -> Result<Ran, SendError> {
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL", "--", program]).args(words).current_dir(self.folder);
-        command.env_clear().env("LC_ALL", "C");
-        command.envs(ENVIRONMENT.iter().filter_map(|name| Some((name, env::var_os(name)?))));
+        // What the user's configuration names of the environment is theirs to have. A jump host is reached by an ssh of its own,
+        // which is told nothing of BatchMode: whatever it asks, it asks a program that says no.
+        command.env("LC_ALL", "C").env("SSH_ASKPASS", "/bin/false").env("SSH_ASKPASS_REQUIRE", "force");
         // Files, and not pipes: whoever is slow to read holds nobody up.
         let (mut stdin, out, err) = (tempfile::tempfile()?, tempfile::tempfile()?, tempfile::tempfile()?);
         stdin.write_all(input.as_bytes())?;
@@ -154,6 +155,14 @@ impl Ran {
     /// Whether there was no connection, or none any more.
     pub(super) fn is_cut(&self) -> bool {
         self.code == Some(NO_CONNECTION)
+    }
+
+    /// Whether the host lets nobody run a shell: it says so, as OpenSSH's `internal-sftp` does, or refuses the request.
+    pub(super) fn refuses_shells(&self) -> bool {
+        let said = format!("{}{}", self.out, self.err).to_ascii_lowercase();
+        ["sftp connections only", "request failed on channel", "not allowed to execute", "account is not available"]
+            .iter()
+            .any(|words| said.contains(words))
     }
 
     /// The last lines of what it complained of, in one.

@@ -32,10 +32,10 @@ pub(super) async fn ask(client: &Client<'_>, names: &[&str], bytes: u64) -> Resu
     let asked = read(&ran.out);
     match asked {
         // Some servers close what they do not know, others say so.
-        None if ran.is_cut() && !ran.said().contains("request failed on channel") => {
-            Err(SendError::Away { target: client.target(), said: ran.said() })
-        }
-        None => Ok(Asked::Not("it lets nobody run a shell".to_owned())),
+        None if ran.refuses_shells() => Ok(Asked::Not("it lets nobody run a shell".to_owned())),
+        None if ran.is_cut() => Err(SendError::Away { target: client.target(), said: ran.said() }),
+        // A shell that had no room to start may have it the next time.
+        None => Err(SendError::Sums { target: client.target(), said: ran.said() }),
         Some(Asked::Sums(sums)) if !names.iter().all(|&name| sums.contains_key(name)) => {
             Err(SendError::Sums { target: client.target(), said: ran.said() })
         }
@@ -46,7 +46,7 @@ pub(super) async fn ask(client: &Client<'_>, names: &[&str], bytes: u64) -> Resu
 /// What a shell is told. The names are plain; the folder may hold anything but the end of a line.
 fn script(folder: &str, names: &[&str]) -> String {
     let mut script = format!(
-        "printf '%s\\n' '{MARK}'\ncd -- '{}' || {{ printf '%s\\n' '{ELSEWHERE}'; exit 0; }}\n\
+        "printf '\\n%s\\n' '{MARK}'\ncd -- '{}' || {{ printf '%s\\n' '{ELSEWHERE}'; exit 0; }}\n\
          command -v sha256sum >/dev/null || {{ printf '%s\\n' '{NONE}'; exit 0; }}\nsha256sum --",
         folder.replace('\'', r"'\''")
     );

@@ -22,8 +22,12 @@ pub fn table(report: &MatrixReport, style: &Style) -> String {
     let count = |verdict: &[Conclusion]| report.rows.iter().filter(|row| verdict.contains(&row.verdict)).count();
     let good = count(&[Conclusion::Verified, Conclusion::VerifiedInPart]);
     let shard = report.shard.map(|shard| format!(", part {} of {}", shard.number, shard.of)).unwrap_or_default();
+    let left_out = match report.all.len() - report.due.len().min(report.all.len()) {
+        left if left > 0 && report.shard.is_none() => format!(", and {left} were left out"),
+        _ => String::new(),
+    };
     page.line(&format!(
-        "{}  {}{shard}: {good} of {} rows hold",
+        "{}  {}{shard}: {good} of {} rows hold{left_out}",
         style.paint(words::ink(report.verdict), &report.verdict.to_string()),
         plain::line(&report.matrix, 200),
         report.due.len(),
@@ -156,7 +160,7 @@ impl Page<'_> {
                 .iter()
                 .map(|(status, rows)| format!("{} on {}", words::ended(*status), rows.join(", ")));
             let ended = ended.collect::<Vec<_>>().join("; ");
-            self.field(&difference.check, &ended);
+            self.field(&plain::line(&difference.check, 100), &plain::line(&ended, 2000));
         }
         if let Some(more) = report.differences.len().checked_sub(most).filter(|more| *more > 0) {
             self.line(&format!("  … and {more} more; --verbose shows them"));
