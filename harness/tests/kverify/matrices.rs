@@ -90,7 +90,10 @@ fn parts_make_a_whole_or_are_refused() {
         assert!(said.exits(2).reason().contains(why), "{said}");
         assert!(!place.path("other").exists(), "{said}");
     };
-    refused("part-2 --out other", "1 of 2 rows are missing: a; run them with `kverify matrix matrix.toml --only a`");
+    refused(
+        "part-2 --out other",
+        "1 of 2 rows are missing, with parts 1 of 2: a; run them with `kverify matrix matrix.toml --only a`",
+    );
     refused("part-1 part-2 part-1 --out other", "row a: part-1 and part-1 both answer it");
     refused("part-1 part-2 --out whole", "whole: there is something already");
     refused("part-1 nowhere --out other", "nowhere/matrix.json: No such file");

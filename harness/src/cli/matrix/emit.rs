@@ -45,20 +45,20 @@ pub(super) fn said(scheduler: Scheduler, args: &Args, order: &Order, campaign: &
     let words = words(args)?;
     let matrix = format!("kverify matrix {}", word(&matrix_file));
     let (template, script, run) = match scheduler {
-        Scheduler::Slurm => (include_str!("emit/slurm.sh"), String::new(), String::new()),
+        Scheduler::Slurm => (include_str!("emit/slurm.sh.jinja"), String::new(), String::new()),
         Scheduler::Kubernetes => {
             let part = format!("{}/part-\"$JOB_COMPLETION_INDEX\"", word(&out));
             let script = format!("exec {matrix} --shard auto{words} --out {part}");
-            (include_str!("emit/kubernetes.yaml"), yaml(&script), String::new())
+            (include_str!("emit/kubernetes.yaml.jinja"), yaml(&script), String::new())
         }
         Scheduler::Github => {
             let run =
                 format!("{matrix} --shard ${{{{ matrix.part }}}}/{shards}{words} --out part-${{{{ matrix.part }}}}");
-            (include_str!("emit/github.yml"), String::new(), yaml(&run))
+            (include_str!("emit/github.yml.jinja"), String::new(), yaml(&run))
         }
         Scheduler::Gitlab => {
             let run = format!("{matrix} --shard auto{words} --out part-\"$CI_NODE_INDEX\"");
-            (include_str!("emit/gitlab.yml"), String::new(), yaml(&run))
+            (include_str!("emit/gitlab.yml.jinja"), String::new(), yaml(&run))
         }
     };
     let mut environment = Environment::new();
