@@ -125,6 +125,17 @@ pub enum Bus {
 }
 
 impl Bus {
+    /// As it is written.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Virtio => "virtio",
+            Self::Scsi => "scsi",
+            Self::Sata => "sata",
+            Self::Nvme => "nvme",
+        }
+    }
+
     /// Its name, in words.
     #[must_use]
     pub fn about(self) -> &'static str {

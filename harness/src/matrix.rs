@@ -5,7 +5,7 @@
 
 mod campaign;
 mod fetch;
-pub(crate) mod hardware;
+mod hardware;
 mod ran;
 mod row;
 mod schedule;
@@ -21,8 +21,8 @@ use std::{
 
 use kverify_checks::{AnyCheck, Expectation, Need, Origin, all, expect::ExpectError, scenarios::Scenario};
 
-pub(crate) use campaign::write;
 pub use campaign::{Campaign, CampaignError, Ended, MATRIX, Stage, read, run, times};
+pub(crate) use campaign::{JUNIT, put, write};
 pub use hardware::Hardware;
 pub(crate) use ran::Ran;
 pub(crate) use row::verified;

@@ -2,7 +2,7 @@
 
 pub(crate) mod facts;
 mod folder;
-mod html;
+pub(crate) mod html;
 mod human;
 pub mod json;
 pub mod junit;

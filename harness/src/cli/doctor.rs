@@ -1,10 +1,6 @@
 //! `kverify doctor`: what this host has of what a run needs, and the package that brings what it lacks.
 
-use std::{
-    env, fs, io,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{env, fs, io, path::Path, time::Duration};
 
 use serde::Serialize;
 use tokio::{process::Command, time::timeout};
@@ -13,6 +9,7 @@ use super::said::Said;
 use crate::{
     image::RESERVE_BYTES,
     machine::Firmware,
+    memory::available,
     report::{Ink, Page, Style, json, plain},
 };
 
@@ -187,22 +184,11 @@ fn memory() -> Part {
     Part::good(name, found)
 }
 
-/// Bytes that may still be used: what the kernel has, and what the control group leaves.
-fn available(read: impl Fn(PathBuf) -> Option<String>) -> Option<u64> {
-    let meminfo = read("/proc/meminfo".into())?;
-    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    let free = line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? * 1024;
-    let group = Path::new("/sys/fs/cgroup");
-    let number = |file: &str| read(group.join(file))?.trim().parse::<u64>().ok();
-    let left = number("memory.max").map(|most| most.saturating_sub(number("memory.current").unwrap_or(0)));
-    Some(left.map_or(free, |left| left.min(free)))
-}
-
 #[cfg(test)]
 mod tests {
-    use std::path::{Path, PathBuf};
+    use std::path::Path;
 
-    use super::{Part, State, available, disk, kvm, program, tell, temporary};
+    use super::{Part, State, disk, kvm, program, tell, temporary};
     use crate::report::Style;
 
     #[test]
@@ -232,21 +218,5 @@ mod tests {
         assert_eq!(kvm(Path::new("/nonexistent/kvm")).state, State::Poor);
         assert_eq!(temporary(Path::new("/proc")).state, State::Missing);
         assert_eq!(disk(Path::new("/proc")).state, State::Missing, "a file system without room");
-    }
-
-    #[test]
-    fn memory_is_what_kernel_and_control_group_both_leave() {
-        let meminfo = "MemTotal:       24628552 kB\nMemAvailable:   22544388 kB\n";
-        let read = |most: &'static str| {
-            move |path: PathBuf| match path.to_str().unwrap() {
-                "/proc/meminfo" => Some(meminfo.to_owned()),
-                "/sys/fs/cgroup/memory.max" => Some(format!("{most}\n")),
-                "/sys/fs/cgroup/memory.current" => Some("1048576\n".to_owned()),
-                _ => None,
-            }
-        };
-        assert_eq!(available(read("max")), Some(22_544_388 * 1024));
-        assert_eq!(available(read("2097152")), Some(1_048_576));
-        assert_eq!(available(|_| None), None);
     }
 }

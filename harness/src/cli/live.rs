@@ -9,7 +9,7 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
-use kverify_checks::Status;
+use kverify_checks::{Outcome, Status};
 use rustix::termios::tcgetwinsize;
 
 use super::Color;
@@ -55,42 +55,68 @@ impl Shown {
 pub(crate) struct Live {
     bar: Option<ProgressBar>,
     quiet: bool,
-    tally: Mutex<Tally>,
+    state: Mutex<State>,
 }
 
 #[derive(Default)]
-struct Tally {
+struct State {
+    tally: Tally,
+    /// How often a wait was mentioned.
+    mentioned: u64,
+}
+
+/// How many checks passed so far, and how many did not.
+#[derive(Default)]
+pub(super) struct Tally {
     passed: usize,
     failed: usize,
-    mentioned: u64,
+}
+
+impl Tally {
+    /// Counts one, and says how many there are with it.
+    pub(super) fn with(&mut self, outcome: &Outcome) -> String {
+        match outcome.status {
+            Status::Pass => self.passed += 1,
+            Status::Fail | Status::Error => self.failed += 1,
+            Status::Skip => {}
+        }
+        format!("{} passed, {} not · {}", self.passed, self.failed, outcome.check)
+    }
+}
+
+/// How long a machine has been at it, and its console's last line.
+pub(super) fn waiting(what: &str, age: Duration, line: &str) -> String {
+    format!("{what} {:>3} s  {}", age.as_secs(), plain::line(line, 200))
+}
+
+/// Makes a bar one that turns.
+pub(super) fn turning(bar: ProgressBar) -> ProgressBar {
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(120));
+    bar
 }
 
 impl Live {
     pub(crate) fn new(shown: Shown) -> Self {
         let terminal = std::io::stderr().is_terminal() && !shown.quiet;
-        let bar = terminal.then(|| {
-            let bar = ProgressBar::new_spinner();
-            if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
-                bar.set_style(style);
-            }
-            bar.enable_steady_tick(Duration::from_millis(120));
-            bar
-        });
-        Self { bar, quiet: shown.quiet, tally: Mutex::default() }
+        let bar = terminal.then(|| turning(ProgressBar::new_spinner()));
+        Self { bar, quiet: shown.quiet, state: Mutex::default() }
     }
 
     /// Shows lines only, for a terminal whose live line is another program's.
     pub(crate) fn lines(shown: Shown) -> Self {
-        Self { bar: None, quiet: shown.quiet, tally: Mutex::default() }
+        Self { bar: None, quiet: shown.quiet, state: Mutex::default() }
     }
 
     /// Shows one step.
     pub(crate) fn show(&self, step: &Progress) {
-        let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match step {
             Progress::Started { accel, why } => self.say(&format!("booting on {accel} ({why})")),
-            Progress::Booting { age, line } => self.waiting(&mut tally, "booting", *age, &plain::line(line, 200)),
-            Progress::Building { age, line } => self.waiting(&mut tally, "building", *age, &plain::line(line, 200)),
+            Progress::Booting { age, line } => self.waiting(&mut state, "booting", *age, line),
+            Progress::Building { age, line } => self.waiting(&mut state, "building", *age, line),
             Progress::LoggedIn { age } => self.say(&format!("logged in after {:.1} s", age.as_secs_f64())),
             Progress::Settled { age } => self.say(&format!("settled after {:.1} s", age.as_secs_f64())),
             Progress::Asking { done: 0, of, what } => self.say(&format!("asking {of} {what} questions")),
@@ -111,28 +137,21 @@ impl Live {
                 self.say(&format!("the captured machine was not kept: {}", plain::line(why, 300)));
             }
             Progress::Playing { name, about } => {
-                tally.mentioned = 0;
+                state.mentioned = 0;
                 self.say(&format!("scenario {name}: {about}"));
             }
             Progress::Step { about } => self.say(&format!("  {about}")),
-            Progress::Judged(outcome) => {
-                match outcome.status {
-                    Status::Pass => tally.passed += 1,
-                    Status::Fail | Status::Error => tally.failed += 1,
-                    Status::Skip => {}
-                }
-                self.live(&format!("{} passed, {} not · {}", tally.passed, tally.failed, outcome.check));
-            }
+            Progress::Judged(outcome) => self.live(&state.tally.with(outcome)),
             Progress::Hashing => self.live("reading the rest of the image"),
         }
     }
 
-    fn waiting(&self, tally: &mut Tally, what: &str, age: Duration, line: &str) {
-        let text = format!("{what} {:>3} s  {line}", age.as_secs());
+    fn waiting(&self, state: &mut State, what: &str, age: Duration, line: &str) {
+        let text = waiting(what, age, line);
         if self.bar.is_some() {
             self.live(&text);
-        } else if age.as_secs() / MENTION > tally.mentioned {
-            tally.mentioned = age.as_secs() / MENTION;
+        } else if age.as_secs() / MENTION > state.mentioned {
+            state.mentioned = age.as_secs() / MENTION;
             self.say(&text);
         }
     }

@@ -12,10 +12,10 @@ use crate::machine::{AccelChoice, Network, Spec};
 #[derive(Debug, Args)]
 pub(crate) struct MachineArgs {
     /// Memory of the machine in MiB.
-    #[arg(long, value_name = "MIB", default_value_t = 2048, value_parser = clap::value_parser!(u64).range(256..=1_048_576))]
+    #[arg(long, value_name = "MIB", default_value_t = 2048, value_parser = clap::value_parser!(u64).range(Spec::MEMORY_MIB))]
     memory: u64,
     /// Virtual CPUs of the machine.
-    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=255))]
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(i64::from(*Spec::CPUS.start())..=i64::from(*Spec::CPUS.end())))]
     cpus: u32,
     /// How instructions are run: auto (kvm if a guest really runs on it, else tcg), kvm or tcg.
     #[arg(long, value_name = "ACCEL", default_value = "auto")]
@@ -51,20 +51,11 @@ impl MachineArgs {
     /// What was said of them, as it was said; what was not is the default there too.
     pub(crate) fn words(&self) -> Vec<String> {
         let Self { memory, cpus, accel, network, timeout, clock, scratch } = self;
-        let accel = match accel {
-            AccelChoice::Auto => "auto",
-            AccelChoice::Kvm => "kvm",
-            AccelChoice::Tcg => "tcg",
-        };
-        let network = match network {
-            Network::Lab => "lab",
-            Network::Slirp => "slirp",
-        };
         let mut words = vec![
             ("--memory", memory.to_string()),
             ("--cpus", cpus.to_string()),
-            ("--accel", accel.to_owned()),
-            ("--network", network.to_owned()),
+            ("--accel", accel.word().to_owned()),
+            ("--network", network.word().to_owned()),
         ];
         words.extend(timeout.map(|seconds| ("--timeout", seconds.to_string())));
         words.extend(clock.map(|clock| ("--clock", clock.to_string())));

@@ -19,6 +19,7 @@ use crate::{
     matrix::{self, Campaign, Ended, Load, MATRIX, Matrix, Order, Room, Row, shared_out, times},
     report::{Conclusion, Shard, matrix_table},
     run::free_memory,
+    span::span,
 };
 use emit::Scheduler;
 use live::Rows;
@@ -127,22 +128,20 @@ fn campaign(args: &Args, order: &Order, shard: Option<Shard>) -> anyhow::Result<
         }
     };
     let mut due = wanted(rows, &args.only)?;
+    let mut loads: Vec<_> = due.iter().map(|number| load(&rows[*number])).collect();
     if let Some(Shard { number, of }) = shard {
-        let loads: Vec<_> = due.iter().map(|number| load(&rows[*number])).collect();
         let mine = shared_out(&loads, of).swap_remove(number - 1);
-        due = mine.into_iter().map(|at| due[at]).collect();
+        (due, loads) = mine.into_iter().map(|at| (due[at], loads[at].clone())).unzip();
         if due.is_empty() {
             bail!("--shard {number}/{of}: there are fewer rows than parts, so this one has none");
         }
     }
-    let loads: Vec<_> = due.iter().map(|number| load(&rows[*number])).collect();
-    let room = room(args.jobs);
     Ok(Campaign {
         matrix: args.file.display().to_string(),
         due,
         shard,
         loads,
-        room,
+        room: room(args.jobs),
         fail_fast: args.fail_fast,
         deadline: args.deadline,
     })
@@ -202,7 +201,6 @@ fn out(args: &Args, shard: Option<Shard>) -> PathBuf {
 }
 
 fn time(text: &str) -> Result<Duration, String> {
-    let time = text.parse::<jiff::SignedDuration>().ok().and_then(|time| Duration::try_from(time).ok());
-    let time = time.filter(|time| !time.is_zero());
+    let time = span(text).filter(|time| !time.is_zero());
     time.ok_or_else(|| format!("`{text}` is no time; write it as 90m or 2h"))
 }

@@ -6,7 +6,6 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use jiff::SignedDuration;
 use kverify_checks::scenarios::Scenario;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -20,8 +19,9 @@ use super::{
 use crate::{
     gate::Waivers,
     machine::Network,
-    report::{Conclusion, Files, Folder, table},
+    report::{Conclusion, Folder, table},
     run::{Filter, Request, verify},
+    span::span,
 };
 
 /// Options of `kverify verify`.
@@ -109,15 +109,7 @@ pub(crate) async fn run(args: &Args, shown: Shown) -> anyhow::Result<u8> {
     let seen = pcap.map_or(Ok(()), Pcap::finish);
     let run = run.inspect_err(|_| seen.as_ref().err().into_iter().for_each(super::complain))?;
     let facts = run.facts.text();
-    let files = Files {
-        report: &run.report,
-        console: &run.console,
-        evidence: &run.answers,
-        facts: Some(&facts),
-        sbom: run.sbom.as_deref(),
-        screenshot: run.screenshot.as_deref(),
-    };
-    let written = folder.write(&files);
+    let written = folder.write(&run.files(&facts));
     // A report that cannot be kept was still paid for with a boot: it is shown, and a refutation stays one.
     super::print(&table(&run.report, &shown.style(written.as_ref().ok().cloned())));
     match written.map_err(Into::into).and(seen) {
@@ -129,9 +121,8 @@ pub(crate) async fn run(args: &Args, shown: Shown) -> anyhow::Result<u8> {
 
 /// A time of at most a day.
 fn soak(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{text}` is no time of at most a day; write it as 90s, 10m or 1h30m");
-    let time: SignedDuration = text.parse().map_err(|_| wrong())?;
-    Duration::try_from(time).ok().filter(|time| *time <= Duration::from_hours(24)).ok_or_else(wrong)
+    let time = span(text).filter(|time| *time <= Duration::from_hours(24));
+    time.ok_or_else(|| format!("`{text}` is no time of at most a day; write it as 90s, 10m or 1h30m"))
 }
 
 /// The scenarios that are named, and those of the clouds.

@@ -3,16 +3,18 @@
 //! Whatever a guest or a file name brought in goes through [`plain`] and is escaped.
 
 use kverify_checks::traits::Scale;
-use minijinja::{AutoEscape, Environment, value::Serde};
+use minijinja::value::Serde;
 use serde::Serialize;
 
 use super::{Changed, Diff, Kind, Measured, NotCompared, Side};
-use crate::report::plain;
+use crate::report::{
+    html::{STYLE, environment},
+    plain,
+};
 
 /// The diff as HTML.
 pub(crate) fn page(diff: &Diff) -> String {
-    let mut environment = Environment::new();
-    environment.set_auto_escape_callback(|_| AutoEscape::Html);
+    let mut environment = environment();
     environment.add_template("diff", include_str!("html/diff.html")).expect("the template is sound");
     let template = environment.get_template("diff").expect("it was added");
     template.render(Serde(Shown::of(diff))).expect("all that the template names is there")
@@ -58,7 +60,7 @@ struct Row {
 impl Shown {
     fn of(diff: &Diff) -> Self {
         Self {
-            style: include_str!("../report/html/style.css"),
+            style: STYLE,
             word: match diff.exit {
                 0 => "no difference",
                 2 => "no difference in what was compared",

@@ -9,12 +9,9 @@ use super::{
     desk::{Desk, State},
 };
 use crate::{
-    matrix::{Order, Ran, Step, verified},
+    matrix::{JUNIT, Order, Ran, Step, put, verified},
     report::junit,
 };
-
-/// The file that tells of all rows.
-const JUNIT: &str = "junit.xml";
 
 /// Takes away what an earlier run said of the whole matrix: nothing stale may pass for what this one says.
 pub(super) fn clear(order: &Order) -> Result<(), LeadError> {
@@ -28,10 +25,7 @@ pub(super) fn clear(order: &Order) -> Result<(), LeadError> {
 /// Writes what is known of all rows so far, whole or not at all.
 fn write(order: &Order, rows: &[Arc<Ran>]) -> io::Result<()> {
     let rows: Vec<_> = rows.iter().map(|ran| (ran.row.as_str(), &ran.outcomes[..], ran.started)).collect();
-    let unfinished = order.out.join(format!(".{JUNIT}"));
-    fs::create_dir_all(&order.out)?;
-    fs::write(&unfinished, junit::matrix(&rows))?;
-    fs::rename(unfinished, order.out.join(JUNIT))
+    put(&order.out, JUNIT, &junit::matrix(&rows))
 }
 
 /// Runs the rows whose numbers come from `queue`, until it is closed.

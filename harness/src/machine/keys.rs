@@ -6,11 +6,11 @@
 
 use std::time::Duration;
 
-use jiff::SignedDuration;
 use kverify_checks::console::plain;
 use qapi::qmp::{self as command, QKeyCode};
 
 use super::{Machine, MachineError};
+use crate::span::span;
 
 /// From one key to the next: a guest has room for few that it has not read yet.
 const BETWEEN: Duration = Duration::from_millis(100);
@@ -32,7 +32,7 @@ const HELD: [(&str, QKeyCode); 8] = [
     ("rightsuper", QKeyCode::meta_r),
 ];
 /// Keys without a letter.
-const NAMED: [(&str, QKeyCode); 31] = [
+const NAMED: [(&str, QKeyCode); 29] = [
     ("bs", QKeyCode::backspace),
     ("del", QKeyCode::delete),
     ("down", QKeyCode::down),
@@ -62,8 +62,6 @@ const NAMED: [(&str, QKeyCode); 31] = [
     ("spacebar", QKeyCode::spc),
     ("tab", QKeyCode::tab),
     ("up", QKeyCode::up),
-    ("less", QKeyCode::comma),
-    ("greater", QKeyCode::dot),
 ];
 /// Every character of a US keyboard: the key, and what it gives alone and with shift.
 const CHARACTERS: [(QKeyCode, char, char); 48] = [
@@ -118,7 +116,7 @@ const CHARACTERS: [(QKeyCode, char, char); 48] = [
 ];
 
 /// What a terminal sends for the keys without a letter that it knows.
-const SENT: [(QKeyCode, &str); 25] = [
+const SENT: [(QKeyCode, &str); 26] = [
     (QKeyCode::backspace, "\x7f"),
     (QKeyCode::delete, "\x1b[3~"),
     (QKeyCode::down, "\x1b[B"),
@@ -143,6 +141,7 @@ const SENT: [(QKeyCode, &str); 25] = [
     (QKeyCode::pgup, "\x1b[5~"),
     (QKeyCode::ret, "\r"),
     (QKeyCode::right, "\x1b[C"),
+    (QKeyCode::tab, "\t"),
     (QKeyCode::up, "\x1b[A"),
 ];
 
@@ -269,9 +268,6 @@ fn sent(keys: &[QKeyCode], held: &[QKeyCode]) -> Option<Vec<u8>> {
     if let Some((_, text)) = SENT.iter().find(|(known, _)| known == key) {
         return Some(text.as_bytes().to_vec());
     }
-    if *key == QKeyCode::tab {
-        return Some(b"\t".to_vec());
-    }
     let (_, alone, shifted) = CHARACTERS.into_iter().find(|(known, ..)| known == key)?;
     let byte = u8::try_from(if down([QKeyCode::shift, QKeyCode::shift_r]) { shifted } else { alone }).ok()?;
     Some(vec![if down([QKeyCode::ctrl, QKeyCode::ctrl_r]) { byte & 0x1f } else { byte }])
@@ -311,12 +307,13 @@ fn named(name: &str) -> Result<Act, KeysError> {
         return wait(time);
     }
     let find = |list: &[(&str, QKeyCode)], name: &str| Some(list.iter().find(|(known, _)| *known == name)?.1);
+    match &*lower {
+        "less" => return Ok(Act::Press(character('<')?)),
+        "greater" => return Ok(Act::Press(character('>')?)),
+        _ => {}
+    }
     if let Some(key) = find(&NAMED, &lower) {
-        return Ok(Act::Press(if ["less", "greater"].contains(&&*lower) {
-            vec![QKeyCode::shift, key]
-        } else {
-            vec![key]
-        }));
+        return Ok(Act::Press(vec![key]));
     }
     let held = |ending: &str| find(&HELD, lower.strip_suffix(ending)?);
     if let Some(key) = find(&HELD, &lower) {
@@ -336,7 +333,7 @@ fn wait(time: &str) -> Result<Act, KeysError> {
     let waited = match time {
         "" => WAIT,
         _ if time.bytes().all(|byte| byte.is_ascii_digit()) => Duration::from_secs(time.parse().map_err(|_| wrong())?),
-        _ => time.parse::<SignedDuration>().ok().and_then(|time| Duration::try_from(time).ok()).ok_or_else(wrong)?,
+        _ => span(time).ok_or_else(wrong)?,
     };
     if waited > LONGEST_WAIT { Err(wrong()) } else { Ok(Act::Wait(waited)) }
 }

@@ -9,7 +9,7 @@ use std::{
         fd::{AsFd, AsRawFd, OwnedFd},
         unix::process::CommandExt,
     },
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio},
     sync::mpsc,
     thread,
@@ -109,9 +109,9 @@ impl Process {
     /// Share of the time in which its threads wanted a processor and had none, from 0 to 1; nothing where the kernel does not
     /// count that.
     pub(crate) fn starved(&self) -> Option<f64> {
-        let tasks = fs::read_dir(format!("/proc/{}/task", self.pid.as_raw_nonzero())).ok()?;
-        let counted = tasks.flatten().filter_map(|task| schedstat(&task.path()));
-        let (ran, waited) = counted.fold((0.0, 0.0), |(ran, waited), one| (ran + one[0], waited + one[1]));
+        let counted = threads(self.pid)?.filter_map(|thread| schedstat(&thread));
+        let (ran, waited) =
+            counted.fold((0.0, 0.0), |(ran, waited), one| (ran + one[0].as_secs_f64(), waited + one[1].as_secs_f64()));
         (ran + waited > 0.0).then(|| waited / (ran + waited))
     }
 
@@ -136,9 +136,8 @@ pub(crate) struct Busy(BTreeMap<OsString, Duration>);
 
 impl Busy {
     fn of(pid: Pid) -> Option<Self> {
-        let tasks = fs::read_dir(format!("/proc/{}/task", pid.as_raw_nonzero())).ok()?;
-        let threads: BTreeMap<_, _> =
-            tasks.flatten().filter_map(|task| Some((task.file_name(), busy(&task.path())?))).collect();
+        let busy = |thread: PathBuf| Some((thread.file_name()?.to_owned(), busy(&thread)?));
+        let threads: BTreeMap<_, _> = threads(pid)?.filter_map(busy).collect();
         (!threads.is_empty()).then_some(Self(threads))
     }
 
@@ -157,16 +156,20 @@ fn busy(task: &Path) -> Option<Duration> {
     let fields = stat.rsplit_once(')')?.1.split_ascii_whitespace().skip(11).take(2);
     let ticks: u64 = fields.map(|field| field.parse().unwrap_or(0)).sum();
     let ran = Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second());
-    let counted = fs::read_to_string(task.join("schedstat")).unwrap_or_default();
-    let counted = counted.split_ascii_whitespace().take(2).map(|field| field.parse().unwrap_or(0)).sum();
-    Some(ran.max(Duration::from_nanos(counted)))
+    Some(ran.max(schedstat(task).into_iter().flatten().sum()))
 }
 
-/// Seconds that a thread ran, and waited for a processor.
-fn schedstat(task: &Path) -> Option<[f64; 2]> {
+/// How long a thread ran, and how long it waited for a CPU; nothing where the kernel does not count that.
+fn schedstat(task: &Path) -> Option<[Duration; 2]> {
     let counted = fs::read_to_string(task.join("schedstat")).ok()?;
     let mut fields = counted.split_ascii_whitespace().map(|field| field.parse().map(Duration::from_nanos));
-    Some([fields.next()?.ok()?.as_secs_f64(), fields.next()?.ok()?.as_secs_f64()])
+    Some([fields.next()?.ok()?, fields.next()?.ok()?])
+}
+
+/// The folders of a process's threads.
+fn threads(pid: Pid) -> Option<impl Iterator<Item = PathBuf>> {
+    let tasks = fs::read_dir(format!("/proc/{}/task", pid.as_raw_nonzero())).ok()?;
+    Some(tasks.flatten().map(|task| task.path()))
 }
 
 fn spawn(argv: &[String], given: Vec<(i32, OwnedFd)>) -> std::io::Result<Child> {

@@ -1,6 +1,6 @@
 //! What a machine is made of, before anything is started.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{fmt, ops::RangeInclusive, str::FromStr, time::Duration};
 
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use kverify_checks::scenarios::Bus;
@@ -29,6 +29,11 @@ pub struct Spec {
 }
 
 impl Spec {
+    /// How much memory a machine can be given, in MiB.
+    pub const MEMORY_MIB: RangeInclusive<u64> = 256..=1_048_576;
+    /// How many virtual CPUs.
+    pub const CPUS: RangeInclusive<u32> = 1..=255;
+
     /// What the clock of a machine says that is switched on now.
     pub(crate) fn switched_on(&self) -> Timestamp {
         let set = self.clock.and_then(|clock| clock.to_zoned(TimeZone::UTC).ok());
@@ -60,10 +65,17 @@ impl FromStr for Network {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "lab" => Ok(Self::Lab),
-            "slirp" => Ok(Self::Slirp),
-            other => Err(format!("`{other}` is not a network; there are lab and slirp")),
+        let known = [Self::Lab, Self::Slirp].into_iter().find(|network| network.word() == text);
+        known.ok_or_else(|| format!("`{text}` is not a network; there are lab and slirp"))
+    }
+}
+
+impl Network {
+    /// As it is written.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Lab => "lab",
+            Self::Slirp => "slirp",
         }
     }
 }
@@ -122,11 +134,18 @@ impl FromStr for AccelChoice {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "auto" => Ok(Self::Auto),
-            "kvm" => Ok(Self::Kvm),
-            "tcg" => Ok(Self::Tcg),
-            other => Err(format!("`{other}` is not an accelerator; there are auto, kvm and tcg")),
+        let known = [Self::Auto, Self::Kvm, Self::Tcg].into_iter().find(|choice| choice.word() == text);
+        known.ok_or_else(|| format!("`{text}` is not an accelerator; there are auto, kvm and tcg"))
+    }
+}
+
+impl AccelChoice {
+    /// As it is written.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Kvm => "kvm",
+            Self::Tcg => "tcg",
         }
     }
 }

@@ -3,7 +3,7 @@
 //! The record is written anew after each row, whole or not at all: whatever ends kverify, what is known by then is there, and
 //! what is missing can be told.
 
-use std::{fs, io, iter, path::Path, time::Duration};
+use std::{fs, io, path::Path, time::Duration};
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use jiff::Timestamp;
@@ -11,7 +11,6 @@ use kverify_checks::Outcome;
 
 use super::{
     Order, Ran, Row, Step,
-    hardware::name,
     row::verified,
     schedule::{Load, Queue, Room},
 };
@@ -20,7 +19,7 @@ use crate::report::{Conclusion, Folder, FolderError, MatrixReport, RowReport, Sh
 /// The record of a matrix.
 pub const MATRIX: &str = "matrix.json";
 /// The rows of a matrix, as CI reads them.
-const JUNIT: &str = "junit.xml";
+pub(crate) const JUNIT: &str = "junit.xml";
 /// How often a row is tried whose host failed.
 const TRIES: usize = 2;
 
@@ -206,7 +205,7 @@ impl Record {
             row: ran.row.clone(),
             expect: row.expect.clone(),
             image: ran.subject,
-            bus: name(spec.bus).to_owned(),
+            bus: spec.bus.word().to_owned(),
             memory_mib: spec.memory_mib,
             cpus: spec.cpus,
             verdict: ran.verdict,
@@ -243,14 +242,18 @@ pub(crate) fn write(
 ) -> Result<(), CampaignError> {
     let files = [(JUNIT, junit::matrix(rows)), (MATRIX, json::harmless(report))];
     for (name, text) in files {
-        let path = folder.join(name);
-        let unwritable = |source| CampaignError::Unwritable { path: path.display().to_string(), source };
-        let unfinished = folder.join(format!(".{name}"));
-        fs::create_dir_all(folder).map_err(unwritable)?;
-        fs::write(&unfinished, text).map_err(unwritable)?;
-        fs::rename(&unfinished, &path).map_err(unwritable)?;
+        let path = || folder.join(name).display().to_string();
+        put(folder, name, &text).map_err(|source| CampaignError::Unwritable { path: path(), source })?;
     }
     Ok(())
+}
+
+/// Puts a file into a folder in the place of an earlier one, whole or not at all.
+pub(crate) fn put(folder: &Path, name: &str, text: &str) -> io::Result<()> {
+    let unfinished = folder.join(format!(".{name}"));
+    fs::create_dir_all(folder)?;
+    fs::write(&unfinished, text)?;
+    fs::rename(&unfinished, folder.join(name))
 }
 
 /// The record of a matrix.
@@ -264,6 +267,5 @@ pub fn read(path: &Path) -> Result<MatrixReport, String> {
 
 /// Which of these rows took how long in an earlier run.
 pub fn times(report: &MatrixReport) -> impl Iterator<Item = (&str, f64)> {
-    let told = report.rows.iter().filter(|row| row.image.is_some());
-    iter::zip(told.clone().map(|row| row.row.as_str()), told.map(|row| row.seconds))
+    report.rows.iter().filter(|row| row.image.is_some()).map(|row| (row.row.as_str(), row.seconds))
 }

@@ -35,21 +35,17 @@ pub(super) struct Axes {
 }
 
 impl Hardware {
-    /// The least and the most memory of a machine, in MiB, and of its CPUs.
-    const MEMORY: std::ops::RangeInclusive<u64> = 256..=1_048_576;
-    const CPUS: std::ops::RangeInclusive<u32> = 1..=255;
-
     /// What is wrong with it, if anything is.
     pub(super) fn wrong(&self) -> Option<String> {
-        if let Some(memory) = self.memory.filter(|memory| !Self::MEMORY.contains(memory)) {
+        if let Some(memory) = self.memory.filter(|memory| !Spec::MEMORY_MIB.contains(memory)) {
             return Some(format!(
                 "memory of {memory} MiB; a machine has {} to {}",
-                Self::MEMORY.start(),
-                Self::MEMORY.end()
+                Spec::MEMORY_MIB.start(),
+                Spec::MEMORY_MIB.end()
             ));
         }
-        let cpus = self.cpus.filter(|cpus| !Self::CPUS.contains(cpus))?;
-        Some(format!("{cpus} cpus; a machine has {} to {}", Self::CPUS.start(), Self::CPUS.end()))
+        let cpus = self.cpus.filter(|cpus| !Spec::CPUS.contains(cpus))?;
+        Some(format!("{cpus} cpus; a machine has {} to {}", Spec::CPUS.start(), Spec::CPUS.end()))
     }
 
     /// What the other says, and where that says nothing, this.
@@ -76,20 +72,10 @@ impl Hardware {
 
     /// What the name of a row ends with that stands for these values: `.scsi.1024M.2cpu`.
     pub(super) fn ending(&self) -> String {
-        let bus = self.bus.map(|bus| format!(".{}", name(bus)));
+        let bus = self.bus.map(|bus| format!(".{}", bus.word()));
         let memory = self.memory.map(|memory| format!(".{memory}M"));
         let cpus = self.cpus.map(|cpus| format!(".{cpus}cpu"));
         [bus, memory, cpus].into_iter().flatten().collect()
-    }
-}
-
-/// The bus as it is written.
-pub(crate) fn name(bus: Bus) -> &'static str {
-    match bus {
-        Bus::Virtio => "virtio",
-        Bus::Scsi => "scsi",
-        Bus::Sata => "sata",
-        Bus::Nvme => "nvme",
     }
 }
 

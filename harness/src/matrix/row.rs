@@ -13,7 +13,7 @@ use super::{
 use crate::{
     image::Digest,
     machine::{MachineError, Spec},
-    report::{Conclusion, Files, Folder, FolderError, summary},
+    report::{Conclusion, Folder, FolderError, summary},
     run::{Progress, ReachError, Request, RunError, verify},
     session::Credential,
 };
@@ -138,15 +138,7 @@ async fn run(
         return Err(Untold::Changed { path, found: run.report.subject.digest, wanted });
     }
     let facts = run.facts.text();
-    let files = Files {
-        report: &run.report,
-        console: &run.console,
-        evidence: &run.answers,
-        facts: Some(&facts),
-        sbom: run.sbom.as_deref(),
-        screenshot: run.screenshot.as_deref(),
-    };
-    let (written, why) = match folder.write(&files) {
+    let (written, why) = match folder.write(&run.files(&facts)) {
         Ok(folder) => {
             step(Step::Said(format!("{}: {}", row.name, summary(&run.report, &folder).trim_end())));
             (Some(folder), None)

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use kverify_checks::{
     Expectation, Origin,
     scenarios::{Bus, Scenario},
@@ -23,6 +23,7 @@ use crate::{
     gate::Waivers,
     image::Digest,
     run::{cloud_named, scenario_named},
+    span::span,
 };
 
 /// Most characters of a row's name.
@@ -209,8 +210,7 @@ impl Page<'_> {
     }
 
     fn time(&self, time: &Spanned<String>) -> Result<Duration, MatrixError> {
-        let parsed = time.get_ref().parse::<SignedDuration>().ok().and_then(|time| Duration::try_from(time).ok());
-        let parsed = parsed.filter(|time| !time.is_zero() && *time <= LONGEST_TIME);
+        let parsed = span(time.get_ref()).filter(|time| !time.is_zero() && *time <= LONGEST_TIME);
         parsed.ok_or_else(|| {
             self.invalid(time.span().start, "a time of at most a day is wanted, as in 90s, 10m or 1h30m")
         })

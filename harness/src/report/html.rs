@@ -18,13 +18,23 @@ use super::{Ink, Report, plain, words};
 
 /// The report as HTML; `screenshot` is a PNG.
 pub(super) fn page(report: &Report, screenshot: Option<&[u8]>) -> String {
-    let mut environment = Environment::new();
-    environment.set_auto_escape_callback(|_| AutoEscape::Html);
+    let mut environment = environment();
     environment.add_template("said", include_str!("html/said.html")).expect("the template is sound");
     environment.add_template("report", include_str!("html/report.html")).expect("the template is sound");
     let template = environment.get_template("report").expect("it was added");
     template.render(Serde(Page::of(report, screenshot))).expect("all that the template names is there")
 }
+
+/// What every page of ours has: what is shown is escaped, and its head loads nothing.
+pub(crate) fn environment() -> Environment<'static> {
+    let mut environment = Environment::new();
+    environment.set_auto_escape_callback(|_| AutoEscape::Html);
+    environment.add_template("head", include_str!("html/head.html")).expect("the template is sound");
+    environment
+}
+
+/// How every page of ours looks.
+pub(crate) const STYLE: &str = include_str!("html/style.css");
 
 /// What the template shows.
 #[derive(Serialize)]
@@ -69,7 +79,7 @@ impl Page {
         let starved = starved.map_or_else(String::new, |words| format!("; {words}"));
         let seconds = report.finished.duration_since(report.started).as_secs_f64();
         Self {
-            style: include_str!("html/style.css"),
+            style: STYLE,
             kverify: line(&report.kverify),
             when: report.started.strftime("%Y-%m-%d %H:%M UTC").to_string(),
             verdict: Mark { word: report.verdict.to_string(), ink: class(words::ink(report.verdict)) },

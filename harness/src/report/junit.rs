@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use junit_report::{Duration, OffsetDateTime, Report as Junit, TestCase, TestCaseBuilder, TestSuite, TestSuiteBuilder};
 use kverify_checks::{Outcome, Status, outcome::Evidence};
 
-use super::{Report, plain};
+use super::{Report, plain, words::topic};
 
 /// Most characters of a message.
 const MESSAGE: usize = 2000;
@@ -51,19 +51,15 @@ fn written(suites: impl IntoIterator<Item = TestSuite>) -> String {
     text
 }
 
-fn topic(outcome: &Outcome) -> &str {
-    outcome.check.split('.').next().unwrap_or_default()
-}
-
 /// A suite for each topic; `before` is what its name begins with.
 fn suites(outcomes: &[Outcome], before: &str, image: &str, started: Timestamp) -> Vec<TestSuite> {
-    let topics = outcomes.chunk_by(|one, other| topic(one) == topic(other));
+    let topics = outcomes.chunk_by(|one, other| topic(&one.check) == topic(&other.check));
     topics.map(|outcomes| suite(outcomes, before, image, started)).collect()
 }
 
 fn suite(outcomes: &[Outcome], before: &str, image: &str, started: Timestamp) -> TestSuite {
     let at = OffsetDateTime::from_unix_timestamp(started.as_second()).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    let mut suite = TestSuiteBuilder::new(&format!("{before}{}", plain::line(topic(&outcomes[0]), 100)));
+    let mut suite = TestSuiteBuilder::new(&format!("{before}{}", plain::line(topic(&outcomes[0].check), 100)));
     suite.set_timestamp(at).add_testcases(outcomes.iter().map(|outcome| case(outcome, image)));
     TestSuite { package: image.to_owned(), ..suite.build() }
 }

@@ -105,7 +105,7 @@ pub struct Difference {
 impl MatrixReport {
     /// Says again what follows from the rows, after some were added.
     pub(crate) fn conclude(&mut self) {
-        self.rows.sort_by_key(|row| self.all.iter().position(|name| *name == row.row));
+        self.rows.sort_by_cached_key(|row| self.all.iter().position(|name| *name == row.row));
         self.verdict = match verdict(&self.due, &self.rows) {
             // Rows that nobody asked for are no reason to say more of the matrix than is known.
             Conclusion::Verified if self.shard.is_none() && self.due != self.all => Conclusion::VerifiedInPart,

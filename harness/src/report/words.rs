@@ -1,6 +1,6 @@
 //! What more than one view says in the same words.
 
-use kverify_checks::{Outcome, SkipCause, Status};
+use kverify_checks::{SkipCause, Status};
 
 use super::{Access, Carrier, ChosenBy, Conclusion, Ink, MachineRecord, Report};
 
@@ -8,8 +8,8 @@ use super::{Access, Carrier, ChosenBy, Conclusion, Ink, MachineRecord, Report};
 const MUCH: f64 = 0.25;
 
 /// The part of an ID before its first point.
-pub(super) fn topic(outcome: &Outcome) -> &str {
-    outcome.check.split('.').next().unwrap_or_default()
+pub(super) fn topic(check: &str) -> &str {
+    check.split('.').next().unwrap_or_default()
 }
 
 /// How many checks of a topic hold.

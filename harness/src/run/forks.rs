@@ -14,6 +14,7 @@ use super::plan::Task;
 use crate::{
     image::RESERVE_BYTES,
     machine::{Machine, NotCaptured, PORT_NAME, Snapshot, with_last_words},
+    memory::available,
     session::{AGENT_LIMIT, PortShell, Session},
 };
 
@@ -71,21 +72,9 @@ pub(crate) fn at_once(scratch: &std::path::Path) -> (usize, Option<String>) {
     most
 }
 
-/// What the host still has, in bytes, where it can be told: of this process's control group, where that has less.
+/// What the host still has, in bytes, where it can be told.
 pub(crate) fn free_memory() -> Option<u64> {
-    let meminfo = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    let host = line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? * 1024;
-    Some(free_in_group().map_or(host, |group| group.min(host)))
-}
-
-/// What is left of the limit of this process's control group, version 2, where it has one.
-fn free_in_group() -> Option<u64> {
-    let groups = std::fs::read_to_string("/proc/self/cgroup").ok()?;
-    let path = groups.lines().find_map(|line| line.strip_prefix("0::"))?;
-    let folder = std::path::Path::new("/sys/fs/cgroup").join(path.trim_start_matches('/'));
-    let number = |name: &str| std::fs::read_to_string(folder.join(name)).ok()?.trim().parse::<u64>().ok();
-    Some(number("memory.max")?.saturating_sub(number("memory.current")?))
+    available(|path| std::fs::read_to_string(path).ok())
 }
 
 fn free_disk(scratch: &std::path::Path) -> Option<u64> {

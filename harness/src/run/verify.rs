@@ -42,7 +42,7 @@ use crate::{
     image::{Digest, DigestError, Image, ImageError, Medium, SeedError},
     lab::Capture,
     machine::{Machine, MachineError, Snapshot, Spec, StartError},
-    report::{Chosen, ChosenBy, Conclusion, Facts, Report, Subject, sbom},
+    report::{Chosen, ChosenBy, Conclusion, Facts, Files, Report, Subject, sbom},
     rescue::RescueError,
     session::{Credential, SessionError},
 };
@@ -113,6 +113,20 @@ pub struct Run {
     pub sbom: Option<Vec<u8>>,
     /// The screen of a machine that never became ready, as PNG.
     pub screenshot: Option<Vec<u8>>,
+}
+
+impl Run {
+    /// What goes into the folder of the report; `facts` is the text of the run's facts.
+    pub(crate) fn files<'a>(&'a self, facts: &'a str) -> Files<'a> {
+        Files {
+            report: &self.report,
+            console: &self.console,
+            evidence: &self.answers,
+            facts: Some(facts),
+            sbom: self.sbom.as_deref(),
+            screenshot: self.screenshot.as_deref(),
+        }
+    }
 }
 
 /// Why there is no report: nothing was found out about the image.

@@ -4,9 +4,11 @@ use anyhow::{Context as _, bail};
 use clap::ValueEnum;
 use minijinja::{AutoEscape, Environment, context};
 
-use super::Args;
-use super::shard::MOST;
-use crate::matrix::{Campaign, Order};
+use super::{Args, shard::MOST};
+use crate::{
+    matrix::{Campaign, Order},
+    shell::quoted,
+};
 
 /// Who runs the parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -43,22 +45,23 @@ pub(super) fn said(scheduler: Scheduler, args: &Args, order: &Order, campaign: &
     let name: String =
         stem.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
     let words = words(args)?;
-    let matrix = format!("kverify matrix {}", word(&matrix_file));
-    let (template, script, run) = match scheduler {
-        Scheduler::Slurm => (include_str!("emit/slurm.sh.jinja"), String::new(), String::new()),
+    let matrix = format!("kverify matrix {}", quoted(&matrix_file));
+    // What runs a part; a job array's script says it in lines of its own.
+    let (template, line) = match scheduler {
+        Scheduler::Slurm => (include_str!("emit/slurm.sh.jinja"), String::new()),
         Scheduler::Kubernetes => {
-            let part = format!("{}/part-\"$JOB_COMPLETION_INDEX\"", word(&out));
-            let script = format!("exec {matrix} --shard auto{words} --out {part}");
-            (include_str!("emit/kubernetes.yaml.jinja"), yaml(&script), String::new())
+            let part = format!("{}/part-\"$JOB_COMPLETION_INDEX\"", quoted(&out));
+            let line = format!("exec {matrix} --shard auto{words} --out {part}");
+            (include_str!("emit/kubernetes.yaml.jinja"), line)
         }
         Scheduler::Github => {
-            let run =
-                format!("{matrix} --shard ${{{{ matrix.part }}}}/{shards}{words} --out part-${{{{ matrix.part }}}}");
-            (include_str!("emit/github.yml.jinja"), String::new(), yaml(&run))
+            let part = "${{ matrix.part }}";
+            let line = format!("{matrix} --shard {part}/{shards}{words} --out part-{part}");
+            (include_str!("emit/github.yml.jinja"), line)
         }
         Scheduler::Gitlab => {
-            let run = format!("{matrix} --shard auto{words} --out part-\"$CI_NODE_INDEX\"");
-            (include_str!("emit/gitlab.yml.jinja"), String::new(), yaml(&run))
+            let line = format!("{matrix} --shard auto{words} --out part-\"$CI_NODE_INDEX\"");
+            (include_str!("emit/gitlab.yml.jinja"), line)
         }
     };
     let mut environment = Environment::new();
@@ -74,12 +77,11 @@ pub(super) fn said(scheduler: Scheduler, args: &Args, order: &Order, campaign: &
             parts => parts.join(", "),
             cpus => campaign.loads.iter().map(|load| load.cpus).max(),
             memory => campaign.loads.iter().map(|load| load.memory_mib).max(),
-            file_word => word(&matrix_file),
+            file_word => quoted(&matrix_file),
             out => out.escape_default().to_string(),
-            out_word => word(&out),
+            out_word => quoted(&out),
             words,
-            script,
-            run,
+            line => yaml(&line),
         },
     )?;
     // The last line end of a template is not kept.
@@ -100,7 +102,7 @@ fn words(args: &Args) -> anyhow::Result<String> {
     }
     // What a scheduler gives is meant for one row at a time.
     words.extend(["--jobs".to_owned(), args.jobs.unwrap_or(1).to_string()]);
-    Ok(words.iter().fold(String::new(), |all, one| all + " " + &word(one)))
+    Ok(words.iter().fold(String::new(), |all, one| all + " " + &quoted(one)))
 }
 
 fn text(path: &std::path::Path) -> anyhow::Result<String> {
@@ -109,16 +111,6 @@ fn text(path: &std::path::Path) -> anyhow::Result<String> {
         bail!("{}: no scheduler's file can hold such a name", text.escape_default());
     }
     Ok(text.to_owned())
-}
-
-/// A word of a shell's.
-fn word(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "._-+/=:,@%".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
-    }
 }
 
 /// A text of YAML's: JSON is YAML.
@@ -132,7 +124,7 @@ mod tests {
 
     use clap::{Parser as _, ValueEnum as _};
 
-    use super::{Scheduler, word, yaml};
+    use super::{Scheduler, yaml};
     use crate::{
         cli::matrix::{Args, campaign},
         machine::{AccelChoice, Network, Spec},
@@ -146,11 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn words_stay_words() {
-        assert_eq!(word("matrices/smoke.toml"), "matrices/smoke.toml");
-        assert_eq!(word("my matrix.toml"), "'my matrix.toml'");
-        assert_eq!(word("it's"), r"'it'\''s'");
-        assert_eq!(word(""), "''");
+    fn a_text_stays_a_text() {
         assert_eq!(yaml("a: \"b\" # c"), r#""a: \"b\" # c""#);
     }
 

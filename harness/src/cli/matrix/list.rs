@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use crate::{
-    matrix::{Campaign, ImageSource, Order, Row, foreseen, hardware},
+    matrix::{Campaign, ImageSource, Order, Row, foreseen},
     report::{json, plain},
 };
 
@@ -70,7 +70,7 @@ fn listed<'a>(row: &'a Row, order: &Order, seconds: Option<f64>) -> Listed<'a> {
         },
         digest: row.digest.map(|digest| digest.to_string()),
         expect: &row.expect,
-        bus: hardware::name(spec.bus),
+        bus: spec.bus.word(),
         memory_mib: spec.memory_mib,
         cpus: spec.cpus,
         scenarios: row.scenarios.iter().map(|scenario| scenario.name.as_str()).collect(),

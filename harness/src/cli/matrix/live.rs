@@ -5,18 +5,16 @@ use std::{
     collections::HashMap,
     io::IsTerminal,
     sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Instant,
 };
-
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use kverify_checks::Status;
 
 use crate::{
-    cli::live::Shown,
+    cli::live::{Shown, Tally, turning, waiting},
     matrix::{Load, Stage, Step},
-    report::{RowReport, plain},
+    report::RowReport,
     run::Progress,
 };
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 /// Shows how far the rows are until it is dropped.
 pub(super) struct Rows {
@@ -41,22 +39,12 @@ struct State {
     begun: Instant,
 }
 
-#[derive(Default)]
-struct Tally {
-    passed: usize,
-    failed: usize,
-}
-
 impl Rows {
     pub(super) fn new(shown: Shown, loads: &[Load]) -> Self {
         let terminal = std::io::stderr().is_terminal() && !shown.quiet;
         let bars = terminal.then(|| {
             let all = MultiProgress::new();
-            let total = all.add(ProgressBar::new_spinner());
-            if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
-                total.set_style(style);
-            }
-            total.enable_steady_tick(Duration::from_millis(120));
+            let total = turning(all.add(ProgressBar::new_spinner()));
             Bars { all, total }
         });
         let left = loads.iter().map(|load| (load.row.clone(), load.seconds)).collect();
@@ -139,22 +127,15 @@ fn left(state: &State) -> String {
 /// Where a row is, in a few words.
 fn words(progress: &Progress, tally: &mut Tally) -> Option<String> {
     Some(match progress {
-        Progress::Booting { age, line } => format!("booting {:>3} s  {}", age.as_secs(), plain::line(line, 200)),
-        Progress::Building { age, line } => format!("building {:>3} s  {}", age.as_secs(), plain::line(line, 200)),
+        Progress::Booting { age, line } => waiting("booting", *age, line),
+        Progress::Building { age, line } => waiting("building", *age, line),
         Progress::LoggedIn { .. } => "logged in".to_owned(),
         Progress::Settled { age } => format!("settled after {:.1} s", age.as_secs_f64()),
         Progress::Asking { done, of, what } => format!("{what} questions {done}/{of}"),
         Progress::Forking { forks, at_once, .. } => format!("asking {forks} forks, {at_once} at once"),
         Progress::Playing { name, .. } => format!("scenario {name}"),
         Progress::Step { about } => about.clone(),
-        Progress::Judged(outcome) => {
-            match outcome.status {
-                Status::Pass => tally.passed += 1,
-                Status::Fail | Status::Error => tally.failed += 1,
-                Status::Skip => {}
-            }
-            format!("{} passed, {} not · {}", tally.passed, tally.failed, outcome.check)
-        }
+        Progress::Judged(outcome) => tally.with(outcome),
         Progress::Hashing => "reading the rest of the image".to_owned(),
         _ => return None,
     })

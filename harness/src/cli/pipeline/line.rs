@@ -8,7 +8,7 @@ use std::{
 
 use sha2::{Digest as _, Sha256};
 
-use crate::pipeline::journal::Journal;
+use crate::{pipeline::journal::Journal, shell::quoted};
 
 /// A word of a command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,16 +118,6 @@ impl Line {
         }
         hash.update(b"e");
         Ok(())
-    }
-}
-
-/// A word as a shell reads it back.
-fn quoted(word: &str) -> String {
-    let plain = |character: char| character.is_ascii_alphanumeric() || "-_./,:=+@%".contains(character);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
     }
 }
 

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
 use super::{SendError, client::Client};
+use crate::shell::quoted;
 
 /// What the script says first, so that a shell is known to be there, and last.
 const MARK: &str = "kverify: sums of";
@@ -46,13 +47,13 @@ pub(super) async fn ask(client: &Client<'_>, names: &[&str], bytes: u64) -> Resu
 /// What a shell is told. The names are plain; the folder may hold anything but the end of a line.
 fn script(folder: &str, names: &[&str]) -> String {
     let mut script = format!(
-        "printf '\\n%s\\n' '{MARK}'\ncd -- '{}' || {{ printf '%s\\n' '{ELSEWHERE}'; exit 0; }}\n\
+        "printf '\\n%s\\n' '{MARK}'\ncd -- {} || {{ printf '%s\\n' '{ELSEWHERE}'; exit 0; }}\n\
          command -v sha256sum >/dev/null || {{ printf '%s\\n' '{NONE}'; exit 0; }}\nsha256sum --",
-        folder.replace('\'', r"'\''")
+        quoted(folder)
     );
     for name in names {
         // A string takes whatever is written.
-        let _ = write!(script, " '{name}'");
+        let _ = write!(script, " {}", quoted(name));
     }
     script.push('\n');
     script

@@ -17,10 +17,10 @@ impl Page<'_> {
             .filter(|outcome| outcome.status != Status::Skip && !findings.is_told_for_many(outcome))
             .collect();
         let column = shown.iter().map(|outcome| outcome.check.width()).max().unwrap_or(0).min(WIDEST);
-        for topic in shown.chunk_by(|one, other| words::topic(one) == words::topic(other)) {
+        for topic in shown.chunk_by(|one, other| words::topic(&one.check) == words::topic(&other.check)) {
             let hold = topic.iter().filter(|outcome| outcome.status == Status::Pass).count();
             let count = words::holding(hold, topic.len());
-            let name = self.style.paint(Ink::Strong, words::topic(topic[0]));
+            let name = self.style.paint(Ink::Strong, words::topic(&topic[0].check));
             self.line(&format!("{name}  {}", self.style.paint(Ink::Faint, &count)));
             for outcome in topic {
                 self.row(outcome, column);

@@ -40,7 +40,8 @@ impl Page<'_> {
 
 /// `ids` joined with commas, a topic all of whose checks are among them as `topic.*`.
 fn names(ids: &[&str], outcomes: &[Outcome], detail: Detail) -> String {
-    let whole: BTreeSet<_> = outcomes.iter().map(topic).filter(|topic| has_whole(ids, outcomes, topic)).collect();
+    let whole: BTreeSet<_> =
+        outcomes.iter().map(|outcome| topic(&outcome.check)).filter(|topic| has_whole(ids, outcomes, topic)).collect();
     let mut names: Vec<_> = ids
         .iter()
         .map(|id| match id.split('.').next() {
@@ -59,6 +60,6 @@ fn names(ids: &[&str], outcomes: &[Outcome], detail: Detail) -> String {
 
 /// Whether `topic` has more than one check, all of them among `ids`.
 fn has_whole(ids: &[&str], outcomes: &[Outcome], topic: &str) -> bool {
-    let mut of_it = outcomes.iter().filter(|outcome| self::topic(outcome) == topic).peekable();
+    let mut of_it = outcomes.iter().filter(|outcome| self::topic(&outcome.check) == topic).peekable();
     of_it.peek().is_some() && of_it.clone().count() > 1 && of_it.all(|outcome| ids.contains(&outcome.check.as_str()))
 }

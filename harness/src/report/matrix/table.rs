@@ -51,7 +51,7 @@ impl Cell {
     fn of(row: &RowReport) -> BTreeMap<&str, Self> {
         let mut cells: BTreeMap<&str, Self> = BTreeMap::new();
         for (check, status) in &row.checks {
-            let cell = cells.entry(check.split('.').next().unwrap_or_default()).or_default();
+            let cell = cells.entry(words::topic(check)).or_default();
             match status {
                 Status::Pass => cell.good += 1,
                 Status::Fail => cell.bad += 1,
