@@ -62,7 +62,7 @@ impl Fact for Copies {
     const ID: &'static str = "boot.copies";
 
     fn probes() -> Vec<Probe> {
-        vec![Probe::root(["sh", "-c", SCRIPT]).limit(Duration::from_mins(2))]
+        vec![Probe::root(["sh", "-c", SCRIPT]).limit(Duration::from_mins(5))]
     }
 
     fn parse(out: &[Output]) -> Result<Self, Unreadable> {

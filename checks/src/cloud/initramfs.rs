@@ -45,7 +45,7 @@ impl Fact for Initramfs {
     const ID: &'static str = "cloud.initramfs";
 
     fn probes() -> Vec<Probe> {
-        vec![Probe::root(["sh", "-c", SCRIPT]).limit(Duration::from_mins(2)), KernelDrivers::probe()]
+        vec![Probe::root(["sh", "-c", SCRIPT]).limit(Duration::from_mins(5)), KernelDrivers::probe()]
     }
 
     fn parse(out: &[Output]) -> Result<Self, Unreadable> {

@@ -49,7 +49,7 @@ impl Fact for InitramfsContents {
     const ID: &'static str = "zfs.initramfs-contents";
 
     fn probes() -> Vec<Probe> {
-        vec![Probe::root(["sh", "-c", SCRIPT]).limit(Duration::from_mins(3))]
+        vec![Probe::root(["sh", "-c", SCRIPT]).limit(Duration::from_mins(5))]
     }
 
     fn parse(out: &[Output]) -> Result<Self, Unreadable> {

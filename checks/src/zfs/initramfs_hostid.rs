@@ -36,7 +36,7 @@ impl Fact for InitramfsHostId {
     const ID: &'static str = "zfs.initramfs-hostid";
 
     fn probes() -> Vec<Probe> {
-        let unpack = Probe::root(["sh", "-c", SCRIPT]).touches().limit(Duration::from_mins(2));
+        let unpack = Probe::root(["sh", "-c", SCRIPT]).touches().limit(Duration::from_mins(5));
         vec![Probe::root(["od", "-An", "-v", "-tx1", "/etc/hostid"]), unpack]
     }
 
