@@ -40,6 +40,7 @@ pub static CHECKS: &[&dyn AnyCheck] = &[
     &free_of::LOCKUPS,
     &free_of::ORDERING_CYCLES,
     &free_of::OUT_OF_MEMORY,
+    &free_of::REFUSED_MODULES,
     &free_of::STORAGE_ERRORS,
     &free_of::ZFS_PANIC,
 ];

@@ -42,11 +42,14 @@ pub use power::Off;
 pub use process::ProcessError;
 pub(crate) use process::path_of;
 pub use snapshot::{CaptureError, NotCaptured, Snapshot};
-pub use spec::{Accel, AccelChoice, Network, Spec};
+pub use spec::{Accel, AccelChoice, FirmwareChoice, Network, Spec};
 pub use start::{BootDisk, Media, StartError};
 pub use stored::StoredError;
 
-use crate::lab::{Lab, Plug};
+use crate::{
+    image::Digest,
+    lab::{Lab, Plug},
+};
 use console::Terminal;
 use held::Held;
 use life::{End, Life};
@@ -140,6 +143,15 @@ impl Machine {
     #[must_use]
     pub fn qemu(&self) -> &str {
         &self.qemu
+    }
+
+    /// The digest of the variables that its firmware began with, where they say what it starts, or were the caller's.
+    #[must_use]
+    pub fn firmware_vars(&self) -> Option<Digest> {
+        match &self.held {
+            Held::Cold(cold) => cold.first_vars,
+            Held::Written { .. } | Held::Fork { .. } => None,
+        }
     }
 
     /// What it is made of.

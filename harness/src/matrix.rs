@@ -23,13 +23,18 @@ use kverify_checks::{AnyCheck, Expectation, Need, Origin, all, expect::ExpectErr
 
 pub use campaign::{Campaign, CampaignError, Ended, MATRIX, Stage, read, run, times};
 pub(crate) use campaign::{JUNIT, put, write};
+pub use fetch::Fetched;
 pub use hardware::Hardware;
 pub(crate) use ran::Ran;
 pub(crate) use row::verified;
 pub use row::{Order, Step};
 pub use schedule::{Load, Queue, Room, foreseen, shared_out};
 
-use crate::{book::SheetError, gate::Waivers, image::Digest};
+use crate::{
+    book::SheetError,
+    gate::{PublicKey, Waivers},
+    image::Digest,
+};
 use written::Page;
 pub(crate) use written::is_row_name;
 
@@ -50,10 +55,8 @@ pub struct Matrix {
 pub struct Row {
     /// Letters, digits, `-`, `_` and `.`; unique in its matrix.
     pub name: String,
-    /// How the image is found.
-    pub image: ImageSource,
-    /// Where the matrix says so.
-    pub image_at: Origin,
+    /// The image.
+    pub image: Wanted,
     /// The digest that the image has to have, where the matrix says so.
     pub digest: Option<Digest>,
     /// The expectation as [`crate::run::Request`] takes it: a built-in name, or the path of a file.
@@ -66,13 +69,26 @@ pub struct Row {
     pub waivers: Waivers,
     /// What is said of its machine.
     pub hardware: Hardware,
+    /// The variables that its firmware begins with, where they are not those that come with it.
+    pub firmware_vars: Option<Wanted>,
     /// How long its boot may take.
     pub timeout: Option<Duration>,
 }
 
-/// How the image of a row is found.
+/// A file that a row wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ImageSource {
+pub struct Wanted {
+    /// The key by which the matrix wants it: `image` or `firmware-vars`.
+    pub key: &'static str,
+    /// How it is found.
+    pub source: FileSource,
+    /// Where the matrix says so.
+    pub at: Origin,
+}
+
+/// How a file of a row is found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileSource {
     /// A file.
     File(PathBuf),
     /// The one file of a folder whose name is like this.
@@ -82,12 +98,23 @@ pub enum ImageSource {
         /// The name, with `*` and `?`.
         name: String,
     },
-    /// A program, its words, and the folder that it runs in; the last line it prints is the path of the image.
+    /// A program, its words, and the folder that it runs in; the last line it prints is the path of the file.
     Command {
         /// The program and its words; at least one.
         words: Vec<String>,
         /// The folder of the matrix.
         folder: PathBuf,
+    },
+    /// What a channel points to.
+    Channel {
+        /// The channel.
+        name: String,
+        /// The store that has it, as [`crate::pipeline::store::Store::open`] takes it.
+        store: String,
+        /// Whose signatures are believed.
+        trusted: Vec<PublicKey>,
+        /// The least number of records that the channel has to have.
+        least: u64,
     },
 }
 

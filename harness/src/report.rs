@@ -24,7 +24,7 @@ pub(crate) use folder::{FACTS, REPORT, SBOM};
 pub use folder::{Files, Folder, FolderError};
 pub(crate) use human::mark;
 pub use human::{finding, summary, table};
-pub use matrix::{Difference, MatrixReport, RowReport, Shard, matrix_table};
+pub use matrix::{Difference, MatrixReport, RowReport, Shard, matrix_page, matrix_table};
 pub use record::{Access, Carrier, Chosen, ChosenBy, Conclusion, MachineRecord, Report, Subject, Timings};
 pub(crate) use record::{FORK_OF, TWIN};
 pub use sbom::sbom;

@@ -130,6 +130,14 @@ pub(super) static LOCKUPS: FreeOf = FreeOf::new(
 )
 .of_time();
 
+pub(super) static REFUSED_MODULES: FreeOf = FreeOf::new(
+    Trouble::ModuleRefused,
+    "console.no-refused-modules",
+    "the kernel refused no module for want of a signature that it knows",
+    "sign the image's own modules (kmodsign, sign-file), and have the key where the machine starts: in the firmware's db, or \
+     in shim's list (mokutil)",
+);
+
 pub(super) static ORDERING_CYCLES: FreeOf = FreeOf::new(
     Trouble::OrderingCycle,
     "console.no-ordering-cycle",

@@ -29,6 +29,8 @@ pub enum Trouble {
     KernelWarning,
     /// A CPU did not come back in time: a soft or hard lockup, an RCU stall.
     Lockup,
+    /// The kernel took a module for unsigned, or signed by a key that it does not know, and refused it.
+    ModuleRefused,
     /// The firmware or the boot loader found nothing to boot.
     NothingToBoot,
     /// systemd dropped a job because units wait for each other in a circle.
@@ -52,6 +54,7 @@ impl fmt::Display for Trouble {
             Self::KernelPanic => "kernel panic",
             Self::KernelWarning => "kernel warning",
             Self::Lockup => "lockup",
+            Self::ModuleRefused => "refused module",
             Self::NothingToBoot => "nothing to boot",
             Self::OrderingCycle => "ordering cycle",
             Self::OutOfMemory => "out of memory",
@@ -132,6 +135,10 @@ const PATTERNS: &[(Trouble, &str)] = &[
         r"\bXFS \([^)]+\): (?i:Corruption|Metadata (?:corruption|CRC error|I/O error)|Log I/O error)",
     ),
     (Trouble::StorageError, r"(?i:remounting (?:filesystem|file system) read-only)"),
+    // kernel/module/signing.c, and its lockdown; then what modprobe says of it, that of kmod and that of busybox.
+    (Trouble::ModuleRefused, r"Loading of (?:unsigned module|module with .+) is rejected"),
+    (Trouble::ModuleRefused, r"Lockdown: .+: unsigned module loading is restricted"),
+    (Trouble::ModuleRefused, r"modprobe: .*: (?:Key was rejected by service|Required key not available)"),
     (Trouble::OrderingCycle, r"(?i:ordering cycle found|found ordering cycle)|to break ordering cycle"),
     (Trouble::CrashedProgram, r"\]: segfault at "),
     (Trouble::CrashedProgram, r"traps: \S+\[\d+\] "),
@@ -188,6 +195,27 @@ mod tests {
             ],
         );
         assert_eq!(Trouble::of("Welcome to CentOS Linux 7 (Core)!"), None);
+    }
+
+    #[test]
+    fn modules_that_nobody_signed() {
+        all_are(
+            Trouble::ModuleRefused,
+            &[
+                "[    6.0] Loading of unsigned module is rejected",
+                "[    6.0] Loading of module with unavailable key is rejected",
+                "[    6.0] Lockdown: modprobe: unsigned module loading is restricted; see man kernel_lockdown.7",
+                "modprobe: ERROR: could not insert 'zfs': Key was rejected by service",
+                "modprobe: ERROR: could not insert 'zfs': Required key not available",
+            ],
+        );
+        for line in [
+            "[    0.4] Lockdown: swapper/0: hibernation is restricted; see man kernel_lockdown.7",
+            "[    6.0] spl: module verification failed: signature and/or required key missing - tainting kernel",
+            "modprobe: FATAL: Module zfs not found in directory /lib/modules/6.12.0",
+        ] {
+            assert_eq!(Trouble::of(line), None, "{line}");
+        }
     }
 
     #[test]

@@ -24,6 +24,7 @@ pub fn fatal(line: &str) -> Option<BootEnd> {
         | Trouble::KernelOops
         | Trouble::KernelWarning
         | Trouble::Lockup
+        | Trouble::ModuleRefused
         | Trouble::OrderingCycle
         | Trouble::OutOfMemory
         | Trouble::StorageError => return None,

@@ -8,7 +8,7 @@ use std::{
 };
 
 use kverify::{
-    machine::{AccelChoice, Machine, Network, Snapshot, Spec},
+    machine::{AccelChoice, FirmwareChoice, Machine, Network, Snapshot, Spec},
     run::{Ahead, Filter, Settled, fork},
     session::{Credential, Session},
 };
@@ -69,6 +69,8 @@ pub(crate) async fn measure(args: &Args, checks: &[String], work: &Path) -> io::
         deadline: None,
         clock: None,
         network: Network::Slirp,
+        firmware: FirmwareChoice::Uefi,
+        firmware_vars: None,
     };
     let settled = Settled::boot(&args.image, &spec, None, work).await.map_err(io::Error::other)?;
     ask(args, checks, work, &settled, &mut guest).await?;

@@ -8,7 +8,7 @@ use tokio::{process::Command, time::timeout};
 use super::said::Said;
 use crate::{
     image::RESERVE_BYTES,
-    machine::Firmware,
+    machine::{Firmware, FirmwareChoice},
     memory::available,
     report::{Ink, Page, Style, json, plain},
 };
@@ -66,7 +66,8 @@ pub(crate) async fn said(args: &Args, style: &Style) -> Said {
         program("qemu-system-x86_64", "qemu-system-x86").await,
         program("qemu-img", "qemu-utils").await,
         program("setpriv", "util-linux").await,
-        firmware(),
+        firmware(FirmwareChoice::Uefi),
+        firmware(FirmwareChoice::UefiSecureBoot),
         kvm(Path::new("/dev/kvm")),
         temporary(&folder),
         disk(&folder),
@@ -118,12 +119,16 @@ async fn program(name: &'static str, package: &str) -> Part {
     }
 }
 
-fn firmware() -> Part {
-    match Firmware::find() {
-        Ok(firmware) => Part::good("UEFI firmware", firmware.code.display().to_string()),
-        Err(error) => {
-            Part::lacks("UEFI firmware", State::Missing, error.to_string(), "on Debian: apt-get install ovmf")
+fn firmware(choice: FirmwareChoice) -> Part {
+    let (name, state, mend) = match choice {
+        FirmwareChoice::Uefi => ("UEFI firmware", State::Missing, "on Debian: apt-get install ovmf"),
+        FirmwareChoice::UefiSecureBoot => {
+            ("Secure Boot", State::Poor, "only --firmware uefi-secure-boot needs it; on Debian: apt-get install ovmf")
         }
+    };
+    match Firmware::find(choice, false) {
+        Ok(firmware) => Part::good(name, firmware.code.display().to_string()),
+        Err(error) => Part::lacks(name, state, error.to_string(), mend),
     }
 }
 

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     lead::{Leader, Watched},
-    matrix::{Matrix, Order, Step},
+    matrix::{Fetched, Matrix, Order, Step},
 };
 
 /// Options of `kverify lead`.
@@ -42,6 +42,7 @@ pub(crate) async fn run(args: &Args, shown: Shown) -> anyhow::Result<u8> {
         spec: args.machine.spec(),
         credential: args.account.credential()?,
         scratch: args.machine.scratch(),
+        fetched: Fetched::default(),
     })?;
     super::print(&format!("{}\n", leader.socket().display()));
     let live = Live::lines(shown);

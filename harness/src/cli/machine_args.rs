@@ -6,7 +6,7 @@ use clap::Args;
 use jiff::civil::DateTime;
 use kverify_checks::scenarios::Bus;
 
-use crate::machine::{AccelChoice, Network, Spec};
+use crate::machine::{AccelChoice, FirmwareChoice, Network, Spec};
 
 /// Hardware options.
 #[derive(Debug, Args)]
@@ -23,6 +23,13 @@ pub(crate) struct MachineArgs {
     /// What its network card is plugged into: lab (kverify's own, the same on every host) or slirp (QEMU's, closed).
     #[arg(long, value_name = "NETWORK", default_value = "lab")]
     network: Network,
+    /// What it begins with: uefi, which starts anything, or uefi-secure-boot, which starts only what is signed.
+    #[arg(long, value_name = "FIRMWARE", default_value = "uefi")]
+    firmware: FirmwareChoice,
+    /// The firmware's variables, whose keys say what is signed; never written [default: those that come with the host's
+    /// firmware].
+    #[arg(long, value_name = "FILE")]
+    firmware_vars: Option<PathBuf>,
     /// Seconds that the machine may take [default: verify 120 on kvm, 600 on tcg; build 1800].
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     timeout: Option<u64>,
@@ -44,19 +51,23 @@ impl MachineArgs {
             bus: Bus::Virtio,
             clock: self.clock,
             network: self.network,
+            firmware: self.firmware,
+            firmware_vars: self.firmware_vars.clone(),
             deadline: self.timeout.map(Duration::from_secs),
         }
     }
 
     /// What was said of them, as it was said; what was not is the default there too.
     pub(crate) fn words(&self) -> Vec<String> {
-        let Self { memory, cpus, accel, network, timeout, clock, scratch } = self;
+        let Self { memory, cpus, accel, network, firmware, firmware_vars, timeout, clock, scratch } = self;
         let mut words = vec![
             ("--memory", memory.to_string()),
             ("--cpus", cpus.to_string()),
             ("--accel", accel.word().to_owned()),
             ("--network", network.word().to_owned()),
+            ("--firmware", firmware.word().to_owned()),
         ];
+        words.extend(firmware_vars.as_ref().map(|file| ("--firmware-vars", file.display().to_string())));
         words.extend(timeout.map(|seconds| ("--timeout", seconds.to_string())));
         words.extend(clock.map(|clock| ("--clock", clock.to_string())));
         words.extend(scratch.as_ref().map(|folder| ("--scratch", folder.display().to_string())));

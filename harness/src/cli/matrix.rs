@@ -16,7 +16,7 @@ use anyhow::{Context as _, anyhow, bail};
 use super::{account::Account, live::Shown, machine_args::MachineArgs, verify::interrupted};
 use crate::{
     glob::glob,
-    matrix::{self, Campaign, Ended, Load, MATRIX, Matrix, Order, Room, Row, shared_out, times},
+    matrix::{self, Campaign, Ended, Fetched, Load, MATRIX, Matrix, Order, Room, Row, shared_out, times},
     report::{Conclusion, Shard, matrix_table},
     run::free_memory,
     span::span,
@@ -86,6 +86,7 @@ pub(crate) async fn run(args: &Args, shown: Shown) -> anyhow::Result<u8> {
         spec: args.machine.spec(),
         credential: args.account.credential()?,
         scratch: args.machine.scratch(),
+        fetched: Fetched::default(),
     };
     let campaign = campaign(args, &order, shard)?;
     if let Some(scheduler) = args.emit {

@@ -61,6 +61,8 @@ pub(crate) struct Pflash<'a> {
     pub(crate) code: &'a Path,
     /// This machine's own variables.
     pub(crate) vars: String,
+    /// Whether only code in System Management Mode may write them.
+    pub(crate) guarded: bool,
 }
 
 impl Memory {
@@ -117,7 +119,10 @@ pub(crate) fn argv(spec: &Spec, accel: Accel, parts: &Parts<'_>) -> Vec<String> 
     let mut args = Args(Vec::new());
     args.flag("-nodefaults").flag("-no-user-config");
     args.pair("-name", "kverify");
-    memory(&mut args, spec, &parts.memory);
+    // What guards the variables is of no use where the guest could get around it.
+    let guarded = parts.pflash.guarded && parts.kernel.is_none();
+    let machine = if guarded { "q35,smm=on" } else { "q35" };
+    memory(&mut args, spec, &parts.memory, machine);
     args.pair("-accel", accel.argument());
     args.pair("-cpu", if accel == Accel::Kvm { "host" } else { "max" });
     args.pair("-smp", spec.cpus.to_string()).pair("-m", format!("{}M", spec.memory_mib));
@@ -143,6 +148,9 @@ pub(crate) fn argv(spec: &Spec, accel: Accel, parts: &Parts<'_>) -> Vec<String> 
         let code = parts.pflash.code.display();
         args.pair("-drive", format!("if=pflash,unit=0,format=raw,readonly=on,file={code}"));
         args.pair("-drive", format!("if=pflash,unit=1,format=raw,file={}", parts.pflash.vars));
+        if guarded {
+            args.pair("-global", "driver=cfi.pflash01,property=secure,value=on");
+        }
     }
     args.device("VGA").device("virtio-rng-pci").device("pvpanic-pci");
     let order = match (&parts.kernel, &parts.cdrom) {
@@ -192,11 +200,11 @@ pub(crate) fn argv(spec: &Spec, accel: Accel, parts: &Parts<'_>) -> Vec<String> 
     args.0
 }
 
-fn memory(args: &mut Args, spec: &Spec, memory: &Memory) {
+fn memory(args: &mut Args, spec: &Spec, memory: &Memory, machine: &str) {
     let file = |path: &str, how: &str| format!("memory-backend-file,mem-path={path},{how}");
     let backend = match memory {
         Memory::Own => {
-            args.pair("-machine", "q35");
+            args.pair("-machine", machine);
             return;
         }
         Memory::Shared(path) => file(path, "share=on"),
@@ -205,7 +213,7 @@ fn memory(args: &mut Args, spec: &Spec, memory: &Memory) {
         Memory::Streamed => "memory-backend-ram".to_owned(),
     };
     args.pair("-object", format!("{backend},id=memory,size={}M", spec.memory_mib));
-    args.pair("-machine", "q35,memory-backend=memory");
+    args.pair("-machine", format!("{machine},memory-backend=memory"));
 }
 
 fn disk(args: &mut Args, bus: Bus, disk: &Disk, order: &str) {

@@ -10,7 +10,7 @@ use super::{
     snapshot::Frozen,
     start::layer,
 };
-use crate::image::{Image, Overlay, Unnamed};
+use crate::image::{Digest, Image, Overlay, Unnamed};
 
 /// The files of one machine.
 pub(super) enum Held {
@@ -29,6 +29,8 @@ pub(super) struct Cold {
     pub(super) overlay: Overlay,
     /// Firmware variables.
     pub(super) vars: Unnamed,
+    /// What they were at first, where they say what is started.
+    pub(super) first_vars: Option<Digest>,
     /// Read-only volumes.
     pub(super) volumes: Vec<Unnamed>,
     /// The guest's memory, where it is a file: only then can the machine be captured.
@@ -49,7 +51,7 @@ impl Held {
             Self::Fork { vars, frozen, .. } => (vars, frozen.files.volumes.iter().map(path_of).collect()),
         };
         Some(Parts {
-            pflash: Pflash { code: &firmware.code, vars: path_of(vars.file()) },
+            pflash: Pflash { code: &firmware.code, vars: path_of(vars.file()), guarded: firmware.guarded },
             console: String::new(),
             typed: None,
             disk: Disk { overlay, below, durable: true, drops_zeros: false },

@@ -132,7 +132,7 @@ impl Off {
             // It begins with memory of QEMU's own.
             cold.memory = None;
         }
-        let firmware = Firmware::find()?;
+        let firmware = Firmware::find(spec.firmware, spec.firmware_vars.is_some())?;
         let none = || StartError::Restore("the caller's own disk is not started again".to_owned());
         let mut parts = held.parts(&firmware, Memory::Own).ok_or_else(none)?;
         if let Some((kernel, beside)) = kernel {

@@ -242,7 +242,7 @@ impl Snapshot {
     pub async fn restore(&self) -> Result<Machine, StartError> {
         let frozen = &self.0;
         let Frozen { files, kept, scratch, .. } = frozen.as_ref();
-        let firmware = Firmware::find()?;
+        let firmware = Firmware::find(kept.spec.firmware, kept.spec.firmware_vars.is_some())?;
         let vars = Unnamed::copy_of(scratch, "firmware variables", path_of(&files.vars).as_ref())?;
         let overlay = Overlay::create(scratch, kept.disk_bytes)?;
         let held = Held::Fork { overlay, vars, frozen: Arc::clone(frozen) };

@@ -1,6 +1,6 @@
 //! What a machine is made of, before anything is started.
 
-use std::{fmt, ops::RangeInclusive, str::FromStr, time::Duration};
+use std::{fmt, ops::RangeInclusive, path::PathBuf, str::FromStr, time::Duration};
 
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use kverify_checks::scenarios::Bus;
@@ -21,6 +21,12 @@ pub struct Spec {
     /// What its network card is plugged into.
     #[serde(default)]
     pub network: Network,
+    /// What it begins with.
+    #[serde(default)]
+    pub firmware: FirmwareChoice,
+    /// The variables that its firmware begins with, keys of Secure Boot among them; `None` takes those that come with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub firmware_vars: Option<PathBuf>,
     /// How long the boot may take; `None` takes the accelerator's default.
     pub deadline: Option<Duration>,
     /// What its clock says when it is switched on (UTC); `None` takes the host's.
@@ -38,6 +44,36 @@ impl Spec {
     pub(crate) fn switched_on(&self) -> Timestamp {
         let set = self.clock.and_then(|clock| clock.to_zoned(TimeZone::UTC).ok());
         set.map_or_else(Timestamp::now, |clock| clock.timestamp())
+    }
+}
+
+/// What a machine begins with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FirmwareChoice {
+    /// UEFI that starts whatever the disk holds.
+    #[default]
+    Uefi,
+    /// UEFI that starts only what is signed by a key among its variables.
+    UefiSecureBoot,
+}
+
+impl FirmwareChoice {
+    /// As it is written.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Uefi => "uefi",
+            Self::UefiSecureBoot => "uefi-secure-boot",
+        }
+    }
+}
+
+impl FromStr for FirmwareChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = [Self::Uefi, Self::UefiSecureBoot].into_iter().find(|firmware| firmware.word() == text);
+        known.ok_or_else(|| format!("`{text}` is no firmware; there are uefi and uefi-secure-boot"))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Starting a machine: its files, its accelerator, its process, its monitor.
 
 use std::{
+    io::Read as _,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -22,11 +23,11 @@ use super::{
     memfd::Memfd,
     process::{ProcessError, path_of},
     qmp::{Qmp, QmpError},
-    spec::{Accel, AccelChoice, Network, Spec},
+    spec::{Accel, AccelChoice, FirmwareChoice, Network, Spec},
 };
 use crate::{
     cloud::Instance,
-    image::{Image, Overlay, Unnamed, UnnamedError},
+    image::{Digest, Image, Overlay, Unnamed, UnnamedError},
     lab::{Capture, Origin, Plug},
 };
 
@@ -171,12 +172,20 @@ async fn try_kvm(spec: &Spec, media: &Media<'_>) -> Result<Result<Machine, Strin
 }
 
 async fn start(spec: &Spec, media: &Media<'_>, accel: Accel, accel_why: String) -> Result<Machine, StartError> {
-    let firmware = Firmware::find()?;
-    let vars = Unnamed::copy_of(media.scratch, "firmware variables", &firmware.vars)?;
+    let firmware = Firmware::find(spec.firmware, spec.firmware_vars.is_some())?;
+    let given = spec.firmware_vars.as_deref().unwrap_or(&firmware.vars);
+    firmware.fits(given)?;
+    let vars = Unnamed::copy_of(media.scratch, "firmware variables", given)?;
+    let (mut store, unreadable) = (Vec::new(), |source| FirmwareError::Unreadable { path: given.to_owned(), source });
+    // What is looked at is what it begins with, and not what has that name by now.
+    vars.file().read_to_end(&mut store).map_err(unreadable)?;
+    firmware.begins_with(&store, given, spec.firmware)?;
+    let keys_count = spec.firmware_vars.is_some() || spec.firmware == FirmwareChoice::UefiSecureBoot;
+    let first_vars = keys_count.then(|| Digest::of(&store));
     let seeds = media.volumes.iter().map(|content| Unnamed::holding(media.scratch, "seed volume", content));
     let volumes = seeds.collect::<Result<Vec<_>, _>>()?;
     let mut parts = Parts {
-        pflash: Pflash { code: &firmware.code, vars: path_of(vars.file()) },
+        pflash: Pflash { code: &firmware.code, vars: path_of(vars.file()), guarded: firmware.guarded },
         console: String::new(),
         typed: None,
         disk: Disk { overlay: String::new(), below: Vec::new(), durable: true, drops_zeros: false },
@@ -210,7 +219,16 @@ async fn start(spec: &Spec, media: &Media<'_>, accel: Accel, accel_why: String) 
                 memory = Some(shared);
             }
             let (image, scratch) = (Arc::clone(image), media.scratch.to_owned());
-            Held::Cold(Box::new(Cold { image, overlay, vars, volumes, memory, network: media.network, scratch }))
+            Held::Cold(Box::new(Cold {
+                image,
+                overlay,
+                vars,
+                first_vars,
+                volumes,
+                memory,
+                network: media.network,
+                scratch,
+            }))
         }
     };
     let plug = match &media.plug {

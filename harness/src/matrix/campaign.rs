@@ -14,12 +14,14 @@ use super::{
     row::verified,
     schedule::{Load, Queue, Room},
 };
-use crate::report::{Conclusion, Folder, FolderError, MatrixReport, RowReport, Shard, json, junit};
+use crate::report::{Conclusion, Folder, FolderError, MatrixReport, RowReport, Shard, json, junit, matrix_page};
 
 /// The record of a matrix.
 pub const MATRIX: &str = "matrix.json";
 /// The rows of a matrix, as CI reads them.
 pub(crate) const JUNIT: &str = "junit.xml";
+/// The same for people.
+const PAGE: &str = "matrix.html";
 /// How often a row is tried whose host failed.
 const TRIES: usize = 2;
 
@@ -207,6 +209,7 @@ impl Record {
             image: ran.subject,
             bus: spec.bus.word().to_owned(),
             memory_mib: spec.memory_mib,
+            firmware: spec.firmware.word().to_owned(),
             cpus: spec.cpus,
             verdict: ran.verdict,
             why: ran.why,
@@ -240,7 +243,7 @@ pub(crate) fn write(
     report: &MatrixReport,
     rows: &[(&str, &[Outcome], Timestamp)],
 ) -> Result<(), CampaignError> {
-    let files = [(JUNIT, junit::matrix(rows)), (MATRIX, json::harmless(report))];
+    let files = [(JUNIT, junit::matrix(rows)), (PAGE, matrix_page(report)), (MATRIX, json::harmless(report))];
     for (name, text) in files {
         let path = || folder.join(name).display().to_string();
         put(folder, name, &text).map_err(|source| CampaignError::Unwritable { path: path(), source })?;

@@ -5,12 +5,15 @@ use std::time::Duration;
 use kverify_checks::scenarios::Bus;
 use serde::{Deserialize, Serialize};
 
-use crate::machine::Spec;
+use crate::machine::{FirmwareChoice, Spec};
 
 /// What a row says of its machine; what it does not say is as the caller has it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Hardware {
+    /// What it begins with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub firmware: Option<FirmwareChoice>,
     /// How its disk is attached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bus: Option<Bus>,
@@ -26,6 +29,8 @@ pub struct Hardware {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Axes {
+    #[serde(default)]
+    firmware: Vec<FirmwareChoice>,
     #[serde(default)]
     bus: Vec<Bus>,
     #[serde(default)]
@@ -50,7 +55,12 @@ impl Hardware {
 
     /// What the other says, and where that says nothing, this.
     pub(super) fn with(self, other: Self) -> Self {
-        Self { bus: other.bus.or(self.bus), memory: other.memory.or(self.memory), cpus: other.cpus.or(self.cpus) }
+        Self {
+            firmware: other.firmware.or(self.firmware),
+            bus: other.bus.or(self.bus),
+            memory: other.memory.or(self.memory),
+            cpus: other.cpus.or(self.cpus),
+        }
     }
 
     /// Whether it is all that the other says.
@@ -62,6 +72,7 @@ impl Hardware {
     #[must_use]
     pub fn of(&self, spec: &Spec, deadline: Option<Duration>) -> Spec {
         Spec {
+            firmware: self.firmware.unwrap_or(spec.firmware),
             bus: self.bus.unwrap_or(spec.bus),
             memory_mib: self.memory.unwrap_or(spec.memory_mib),
             cpus: self.cpus.unwrap_or(spec.cpus),
@@ -70,12 +81,13 @@ impl Hardware {
         }
     }
 
-    /// What the name of a row ends with that stands for these values: `.scsi.1024M.2cpu`.
+    /// What the name of a row ends with that stands for these values: `.uefi-secure-boot.scsi.1024M.2cpu`.
     pub(super) fn ending(&self) -> String {
+        let firmware = self.firmware.map(|firmware| format!(".{}", firmware.word()));
         let bus = self.bus.map(|bus| format!(".{}", bus.word()));
         let memory = self.memory.map(|memory| format!(".{memory}M"));
         let cpus = self.cpus.map(|cpus| format!(".{cpus}cpu"));
-        [bus, memory, cpus].into_iter().flatten().collect()
+        [firmware, bus, memory, cpus].into_iter().flatten().collect()
     }
 }
 
@@ -83,6 +95,9 @@ impl Axes {
     /// Each value with each of the others; one of nothing where there are none.
     pub(super) fn each(&self) -> Vec<Hardware> {
         let mut all = vec![Hardware::default()];
+        if !self.firmware.is_empty() {
+            all = crossed(&all, &self.firmware, |one, firmware| Hardware { firmware: Some(firmware), ..one });
+        }
         if !self.bus.is_empty() {
             all = crossed(&all, &self.bus, |one, bus| Hardware { bus: Some(bus), ..one });
         }

@@ -1,13 +1,14 @@
 //! One row, from getting its image to its report in its folder.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use jiff::Timestamp;
+use kverify_checks::Origin;
 use tokio::task::spawn_blocking;
 
 use super::{
-    Matrix, Ran, Row,
-    fetch::{FetchError, fetch},
+    Matrix, Ran, Row, Wanted,
+    fetch::{FetchError, Fetched},
     ran::chain,
 };
 use crate::{
@@ -30,6 +31,8 @@ pub struct Order {
     pub credential: Option<Credential>,
     /// The folder for files without names.
     pub scratch: PathBuf,
+    /// The files that rows have wanted so far.
+    pub fetched: Fetched,
 }
 
 /// What is done with a row.
@@ -48,8 +51,8 @@ pub enum Step {
 /// Why nothing is known of a row.
 #[derive(Debug, thiserror::Error)]
 enum Untold {
-    #[error(transparent)]
-    Image(#[from] FetchError),
+    #[error("{at}: {why}")]
+    File { at: Origin, why: Arc<FetchError> },
     #[error("{}: it cannot be hashed: {why}", path.display())]
     Hash { path: PathBuf, why: String },
     #[error("{}: it is {found}, and the matrix wants {wanted}", path.display())]
@@ -95,6 +98,13 @@ pub(crate) async fn verified(
     }
 }
 
+/// A file that the row wants.
+async fn got(order: &Order, row: &Row, wanted: &Wanted, step: &(dyn Fn(Step) + Sync)) -> Result<PathBuf, Untold> {
+    let heard = |line: &str| step(Step::Said(format!("{}: {line}", row.name)));
+    let got = order.fetched.get(wanted, &order.scratch, heard).await;
+    got.map_err(|why| Untold::File { at: wanted.at.clone(), why })
+}
+
 async fn run(
     order: &Order,
     row: &Row,
@@ -104,7 +114,7 @@ async fn run(
 ) -> Result<Ran, Untold> {
     let folder = Folder::prepare(&order.out.join(&row.name))?;
     waiting("its image is being got".to_owned());
-    let image = fetch(row, |line| step(Step::Said(format!("{}: {line}", row.name)))).await?;
+    let image = got(order, row, &row.image, step).await?;
     step(Step::Said(format!("{}: {}", row.name, image.display())));
     if let Some(wanted) = row.digest {
         waiting("its image is being hashed".to_owned());
@@ -115,13 +125,18 @@ async fn run(
             return Err(Untold::Other { path: image, found, wanted });
         }
     }
+    let mut spec = row.hardware.of(&order.spec, row.timeout);
+    if let Some(wanted) = &row.firmware_vars {
+        waiting("the variables of its firmware are being got".to_owned());
+        spec.firmware_vars = Some(got(order, row, wanted, step).await?);
+    }
     waiting("its machine is being started".to_owned());
     let request = Request {
         credential: order.credential.clone(),
         expect: Some(row.expect.clone()),
         scenarios: row.scenarios.clone(),
         waivers: row.waivers.clone(),
-        ..Request::new(image, row.hardware.of(&order.spec, row.timeout), order.scratch.clone())
+        ..Request::new(image, spec, order.scratch.clone())
     };
     let progress = |progress: Progress| {
         match &progress {

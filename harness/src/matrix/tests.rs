@@ -4,8 +4,8 @@ use std::{fs, path::Path, time::Duration};
 
 use kverify_checks::scenarios::Bus;
 
-use super::{Hardware, ImageSource, Matrix};
-use crate::machine::{AccelChoice, Network, Spec};
+use super::{FileSource, Hardware, Matrix};
+use crate::machine::{AccelChoice, FirmwareChoice, Network, Spec};
 
 const GOOD: &str = "[[row]]\nname = \"one\"\nimage.file = \"golden.qcow2\"\nexpect = \"debian-13-server\"\n";
 
@@ -19,7 +19,7 @@ fn read(text: &str) -> Result<Matrix, String> {
     let mut matrix = Matrix::read(&path).map_err(|error| shorten(&format!("{:#}", anyhow::Error::from(error))))?;
     for row in &mut matrix.rows {
         row.expect = shorten(&row.expect);
-        row.image_at.file = shorten(&row.image_at.file);
+        row.image.at.file = shorten(&row.image.at.file);
     }
     Ok(matrix)
 }
@@ -36,14 +36,16 @@ fn rows_in_the_order_of_the_file() {
     let matrix = read(&format!("{GOOD}\n{more}")).unwrap();
     let [one, two] = &matrix.rows[..] else { panic!("{matrix:?}") };
     assert_eq!((one.name.as_str(), one.expect.as_str()), ("one", "debian-13-server"));
-    assert!(matches!(&one.image, ImageSource::File(path) if path.is_absolute() && path.ends_with("golden.qcow2")));
-    assert_eq!(one.image_at.to_string(), "matrix.toml:3");
+    assert!(
+        matches!(&one.image.source, FileSource::File(path) if path.is_absolute() && path.ends_with("golden.qcow2"))
+    );
+    assert_eq!(one.image.at.to_string(), "matrix.toml:3");
     assert_eq!(two.expect, "mine.toml");
     assert_eq!(two.expectation.zfs.pool.as_deref(), Some("tank"));
-    assert!(matches!(&two.image, ImageSource::Command { words, .. } if words == &["ci/golden", "x"]));
+    assert!(matches!(&two.image.source, FileSource::Command { words, .. } if words == &["ci/golden", "x"]));
     let asked: Vec<_> = two.checks().filter(|(_, asked)| *asked).map(|(check, _)| check.about().id).collect();
     assert_eq!(asked, ["zfs.pool-named"], "the expectation decides");
-    assert_eq!(matrix.row("two").map(|row| row.image_at.line), Some(9));
+    assert_eq!(matrix.row("two").map(|row| row.image.at.line), Some(9));
     assert!(matrix.row("three").is_none());
 }
 
@@ -77,7 +79,7 @@ fn axes_make_a_row_of_each() {
     let less = format!("{axes}exclude = [{{ bus = 'scsi', memory = 1024 }}]\ninclude = [{{ bus = 'sata' }}]\n");
     assert_eq!(names(&less).unwrap(), [all[0], all[1], all[3], "one.sata"]);
     let matrix = read(&format!("{GOOD}memory = 4096\naxes.cpus = [1]\n")).unwrap();
-    assert_eq!(matrix.rows[0].hardware, Hardware { memory: Some(4096), cpus: Some(1), bus: None });
+    assert_eq!(matrix.rows[0].hardware, Hardware { memory: Some(4096), cpus: Some(1), ..Hardware::default() });
     let spec = matrix.rows[0].hardware.of(&spec(), None);
     assert_eq!((spec.memory_mib, spec.cpus, spec.bus), (4096, 1, Bus::Nvme), "what it does not say is the caller's");
     let wrong = |more: &str, begins: &str| refused(&format!("{GOOD}{more}"), begins);
@@ -91,6 +93,30 @@ fn axes_make_a_row_of_each() {
     wrong("axes.disk = [1]\n", "matrix.toml:5: unknown field `disk`");
     wrong("axes.memory = [16]\n", "matrix.toml:5: memory of 16 MiB; a machine has 256 to ");
     wrong("axes.bus = ['scsi', 'scsi']\n", "matrix.toml:2: a second row called `one.scsi`");
+}
+
+#[test]
+fn a_channel_is_believed_by_a_key() {
+    let channel = |rest: &str| {
+        GOOD.replace("image.file = \"golden.qcow2\"", &format!("image.channel = {{ name = 'stable', {rest} }}"))
+    };
+    refused(&channel("store = 'shelf', trust = []"), "matrix.toml:3: nobody's signatures are believed; ");
+    refused(&channel("store = 'shelf'"), "matrix.toml:3: missing field `trust`");
+    refused(&channel("store = 's3://images', trust = ['gone.pub']"), "matrix.toml:3: gone.pub: No such file");
+    let vars = format!("{GOOD}firmware-vars.channel = {{ name = 'a', store = 'b', trust = ['c'] }}\n");
+    refused(&vars, "matrix.toml:5: a channel points to images, and to nothing else");
+}
+
+#[test]
+fn secure_boot_is_an_axis_and_its_keys_a_file() {
+    let more = "axes.firmware = ['uefi', 'uefi-secure-boot']\nfirmware-vars.file = 'keys.fd'\n";
+    let matrix = read(&format!("{GOOD}{more}")).unwrap();
+    let [plain, secure] = &matrix.rows[..] else { panic!("{matrix:?}") };
+    assert_eq!((plain.name.as_str(), secure.name.as_str()), ("one.uefi", "one.uefi-secure-boot"));
+    assert_eq!(secure.hardware.of(&spec(), None).firmware, FirmwareChoice::UefiSecureBoot);
+    let vars = secure.firmware_vars.as_ref().unwrap();
+    assert_eq!((vars.key, vars.at.line), ("firmware-vars", 6));
+    refused(&format!("{GOOD}firmware = 'bios'\n"), "matrix.toml:5: unknown variant `bios`");
 }
 
 #[test]
@@ -125,7 +151,7 @@ fn digests_times_clouds_and_waivers() {
 fn a_pattern_means_one_file() {
     let glob = |pattern: &str| GOOD.replace("image.file = \"golden.qcow2\"", &format!("image.glob = '{pattern}'"));
     let matrix = read(&glob("images/golden-*.qcow2")).unwrap();
-    let ImageSource::Glob { folder, name } = &matrix.rows[0].image else { panic!("{matrix:?}") };
+    let FileSource::Glob { folder, name } = &matrix.rows[0].image.source else { panic!("{matrix:?}") };
     assert!(folder.ends_with("images") && name == "golden-*.qcow2");
     refused(&glob("*/golden.qcow2"), "matrix.toml:3: a path whose last part holds");
     refused(&glob("golden.qcow2"), "matrix.toml:3: a path whose last part holds");
@@ -140,6 +166,8 @@ fn spec() -> Spec {
         bus: Bus::Nvme,
         clock: None,
         network: Network::Lab,
+        firmware: FirmwareChoice::Uefi,
+        firmware_vars: None,
         deadline: None,
     }
 }

@@ -15,13 +15,14 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::{
-    ImageSource, Matrix, MatrixError, Row,
+    FileSource, Matrix, MatrixError, Row, Wanted,
     hardware::{Axes, Hardware},
 };
 use crate::{
     book,
-    gate::Waivers,
+    gate::{PublicKey, Waivers},
     image::Digest,
+    machine::FirmwareChoice,
     run::{cloud_named, scenario_named},
     span::span,
 };
@@ -47,10 +48,14 @@ struct Written {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct WrittenRow {
     name: Spanned<String>,
-    image: WrittenImage,
+    image: WrittenFile,
+    #[serde(default)]
+    firmware_vars: Option<WrittenFile>,
+    #[serde(default)]
+    firmware: Option<FirmwareChoice>,
     expect: Spanned<String>,
     #[serde(default)]
     digest: Option<Spanned<String>>,
@@ -78,10 +83,21 @@ struct WrittenRow {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum WrittenImage {
+enum WrittenFile {
+    Channel(Spanned<WrittenChannel>),
     File(Spanned<PathBuf>),
     Glob(Spanned<String>),
     Command(Spanned<Vec<String>>),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct WrittenChannel {
+    name: String,
+    store: String,
+    trust: Vec<PathBuf>,
+    #[serde(default)]
+    at_least: Option<u64>,
 }
 
 /// A matrix file that is being read.
@@ -116,7 +132,7 @@ impl Page<'_> {
     /// The rows that a table stands for: one, or one for each value of its axes.
     fn rows(&self, row: WrittenRow) -> Result<Vec<Row>, MatrixError> {
         let at = row.name.span().start;
-        let common = Hardware { bus: row.bus, memory: row.memory, cpus: row.cpus };
+        let common = Hardware { firmware: row.firmware, bus: row.bus, memory: row.memory, cpus: row.cpus };
         let axes_at = row.axes.as_ref().map_or(at, |axes| axes.span().start);
         let mut each = row.axes.as_ref().map_or_else(|| vec![Hardware::default()], |axes| axes.get_ref().each());
         for one in &row.exclude {
@@ -150,7 +166,8 @@ impl Page<'_> {
 
     fn row(&self, row: WrittenRow) -> Result<Row, MatrixError> {
         let name = self.name(&row.name)?;
-        let (image_at, image) = self.image(row.image)?;
+        let image = self.file("image", row.image)?;
+        let firmware_vars = row.firmware_vars.map(|file| self.file("firmware-vars", file));
         let (expect, expectation) = self.expectation(&row.expect)?;
         let digest = row.digest.map(|digest| {
             let wrong = |_| self.invalid(digest.span().start, "no digest; sha256: and 64 hex digits are wanted");
@@ -161,13 +178,13 @@ impl Page<'_> {
         Ok(Row {
             name,
             image,
-            image_at: self.at(image_at),
             digest: digest.transpose()?,
             expect,
             expectation,
             scenarios: self.scenarios(&row.scenarios, &row.clouds)?,
             waivers: waivers.transpose()?.unwrap_or_default(),
             hardware: Hardware::default(),
+            firmware_vars: firmware_vars.transpose()?,
             timeout: timeout.transpose()?,
         })
     }
@@ -185,10 +202,16 @@ impl Page<'_> {
         Ok(name.clone())
     }
 
-    fn image(&self, image: WrittenImage) -> Result<(usize, ImageSource), MatrixError> {
-        Ok(match image {
-            WrittenImage::File(file) => (file.span().start, ImageSource::File(self.folder().join(file.into_inner()))),
-            WrittenImage::Glob(pattern) => {
+    fn file(&self, key: &'static str, file: WrittenFile) -> Result<Wanted, MatrixError> {
+        let (at, source) = match file {
+            WrittenFile::Channel(channel) if key == "image" => {
+                (channel.span().start, self.channel(channel.span().start, channel.into_inner())?)
+            }
+            WrittenFile::Channel(channel) => {
+                return Err(self.invalid(channel.span().start, "a channel points to images, and to nothing else"));
+            }
+            WrittenFile::File(file) => (file.span().start, FileSource::File(self.folder().join(file.into_inner()))),
+            WrittenFile::Glob(pattern) => {
                 let at = pattern.span().start;
                 let (folder, name) = pattern.get_ref().rsplit_once('/').unwrap_or((".", pattern.get_ref()));
                 if folder.contains(['*', '?']) || !name.contains(['*', '?']) {
@@ -196,17 +219,35 @@ impl Page<'_> {
                         self.invalid(at, "a path whose last part holds a `*` or a `?` is wanted, and no other part")
                     );
                 }
-                (at, ImageSource::Glob { folder: self.folder().join(folder), name: name.to_owned() })
+                (at, FileSource::Glob { folder: self.folder().join(folder), name: name.to_owned() })
             }
-            WrittenImage::Command(words) => {
+            WrittenFile::Command(words) => {
                 let at = words.span().start;
                 let words = words.into_inner();
                 if words.first().is_none_or(String::is_empty) {
-                    return Err(self.invalid(at, "an empty command; its first word is the program that gets the image"));
+                    return Err(self.invalid(at, "an empty command; its first word is the program that gets the file"));
                 }
-                (at, ImageSource::Command { words, folder: self.folder() })
+                (at, FileSource::Command { words, folder: self.folder() })
             }
-        })
+        };
+        Ok(Wanted { key, source, at: self.at(at) })
+    }
+
+    fn channel(&self, at: usize, channel: WrittenChannel) -> Result<FileSource, MatrixError> {
+        let WrittenChannel { name, store, trust, at_least } = channel;
+        if trust.is_empty() {
+            return Err(self.invalid(at, "nobody's signatures are believed; trust = [\"gate.pub\"] names a public key"));
+        }
+        let key = |path: &PathBuf| {
+            let file = self.folder().join(path);
+            let wrong = |why: String| self.invalid(at, &format!("{}: {why}", file.display()));
+            let line = std::fs::read_to_string(&file).map_err(|error| wrong(error.to_string()))?;
+            PublicKey::parse(&line).map_err(|error| wrong(error.to_string()))
+        };
+        let trusted = trust.iter().map(key).collect::<Result<_, _>>()?;
+        // A bucket is the same from everywhere.
+        let store = if store.contains("://") { store } else { self.folder().join(store).display().to_string() };
+        Ok(FileSource::Channel { name, store, trusted, least: at_least.unwrap_or(1) })
     }
 
     fn time(&self, time: &Spanned<String>) -> Result<Duration, MatrixError> {

@@ -116,7 +116,7 @@ fn expectation(report: &Report) -> String {
 }
 
 /// The class of what has this colour.
-fn class(ink: Ink) -> &'static str {
+pub(super) fn class(ink: Ink) -> &'static str {
     match ink {
         Ink::Good => "good",
         Ink::Bad => "bad",

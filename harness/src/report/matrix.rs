@@ -1,5 +1,6 @@
 //! The record of a matrix: what came of each row, and what differs between rows of one image.
 
+mod page;
 mod table;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{Conclusion, Subject};
 use crate::image::Digest;
 
+pub use page::page as matrix_page;
 pub use table::table as matrix_table;
 
 /// Everything that a run of `kverify matrix` found out. The report of each row stands in the folder of its name.
@@ -67,6 +69,9 @@ pub struct RowReport {
     /// The image, where it was come to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<Subject>,
+    /// What it begins with: `uefi`, or `uefi-secure-boot`, which starts only what is signed.
+    #[serde(default = "uefi")]
+    pub firmware: String,
     /// How its disk is attached: `virtio`, `scsi`, `sata` or `nvme`.
     pub bus: String,
     /// Memory in MiB.
@@ -88,6 +93,11 @@ pub struct RowReport {
     pub started: Timestamp,
     /// Seconds that it took, the getting of its image included.
     pub seconds: f64,
+}
+
+/// What every row began with before there was a choice.
+fn uefi() -> String {
+    "uefi".to_owned()
 }
 
 /// A check that ended differently on rows of one image.
@@ -148,8 +158,9 @@ fn differences(rows: &[RowReport]) -> Vec<Difference> {
         for check in checks {
             let mut ended: BTreeMap<Status, Vec<String>> = BTreeMap::new();
             for row in &rows {
-                // Which scenarios a row plays is the matrix's to say, and no difference of the image.
-                let Some(status) = row.checks.get(check) else { continue };
+                // Which scenarios a row plays is the matrix's to say, and no difference of the image; and what one is not asked
+                // is for want of the hardware that it is asked on.
+                let Some(status) = row.checks.get(check).filter(|status| **status != Status::Skip) else { continue };
                 ended.entry(*status).or_default().push(row.row.clone());
             }
             if ended.len() > 1 {
@@ -189,6 +200,7 @@ pub(crate) mod tests {
             expect: "debian-13-server".to_owned(),
             image: Some(image),
             bus: "virtio".to_owned(),
+            firmware: "uefi".to_owned(),
             memory_mib: 2048,
             cpus: 2,
             verdict,

@@ -97,8 +97,11 @@ pub struct MachineRecord {
     pub memory_mib: u64,
     /// Virtual CPUs.
     pub cpus: u32,
-    /// `uefi`.
+    /// `uefi`, or `uefi-secure-boot`, which starts only what is signed.
     pub firmware: String,
+    /// The digest of the variables that its firmware began with, where they say what it starts, or were the caller's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub firmware_vars: Option<String>,
     /// `kvm` or `tcg`.
     pub accelerator: String,
     /// Why that one.

@@ -114,6 +114,7 @@ fn report(outcomes: Vec<Outcome>) -> Report {
             memory_mib: 2048,
             cpus: 2,
             firmware: "uefi".to_owned(),
+            firmware_vars: None,
             accelerator: "tcg".to_owned(),
             accelerator_why: "on KVM the guest stopped at once: internal-error".to_owned(),
             qemu: "10.0.2".to_owned(),

@@ -81,6 +81,7 @@ impl Proof<'_> {
         let record = MachineRecord {
             boot: "rescue".to_owned(),
             firmware: "none".to_owned(),
+            firmware_vars: None,
             carrier: Carrier::Port,
             access: Access::Rescue,
             network: "none".to_owned(),

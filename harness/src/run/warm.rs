@@ -15,15 +15,15 @@ use std::{
 
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
+use sha2::{Digest as _, Sha256};
 
 use super::{
     GuestName,
     way_in::{SeedText, WayIn},
 };
 use crate::{
-    image::{Image, hex},
-    machine::{AccelChoice, Snapshot, Spec},
+    image::{Digest, Image, hex},
+    machine::{AccelChoice, Firmware, Snapshot, Spec},
     report::MachineRecord,
     session::nonce,
 };
@@ -93,7 +93,14 @@ impl Warm {
                 .find(|line| line.starts_with("model name"))
                 .map(str::to_owned),
         };
-        let parts = (env!("CARGO_PKG_VERSION"), digest, spec, account, String::from_utf8_lossy(&qemu.stdout), cpu);
+        // Where the firmware is counts less than what it is.
+        let firmware = Firmware::find(spec.firmware, spec.firmware_vars.is_some()).map_err(io::Error::other)?;
+        let vars = spec.firmware_vars.as_ref().unwrap_or(&firmware.vars);
+        let firmware = [&firmware.code, vars].map(|file| Digest::of_path(file).map(|digest| digest.to_string()));
+        let [code, vars] = firmware;
+        let firmware = (code?, vars?);
+        let qemu = String::from_utf8_lossy(&qemu.stdout);
+        let parts = (env!("CARGO_PKG_VERSION"), digest, spec, firmware, account, qemu, cpu);
         let hash = Sha256::digest(serde_json::to_vec(&parts)?);
         Ok(hex(&hash[..16]))
     }

@@ -105,7 +105,7 @@ fn a_row_is_booted_once_and_every_trial_gets_its_outcome() {
     let gone = asker("gone", "boot.ready").unwrap();
     assert_eq!((gone.outcome.status, gone.folder), (Status::Error, None));
     let why = gone.outcome.why.unwrap();
-    assert!(why.starts_with("no image at ./gone.qcow2 (matrix.toml:8); put it there, or "), "{why}");
+    assert!(why.starts_with("matrix.toml:8: no image at ./gone.qcow2; put it there, or "), "{why}");
     let refused = |row, check| asker(row, check).unwrap_err().to_string();
     assert_eq!(refused("other", "boot.ready"), "no row of the leader's matrix is called `other`");
     assert_eq!(refused("guest", "boot.reday"), "no check is called `boot.reday`");
@@ -114,7 +114,7 @@ fn a_row_is_booted_once_and_every_trial_gets_its_outcome() {
     assert_eq!(said.stderr.matches("booting on tcg").count(), 1, "{said}");
     assert!(said.stderr.contains("guest: no verdict, 1 of 2 checks holds, 1 could not be told, 1 left out"), "{said}");
     assert!(said.stderr.contains("not-here   network.dns-answers: slirp is "), "{said}");
-    assert!(said.stderr.contains("gone: no verdict: no image at "), "{said}");
+    assert!(said.stderr.contains("gone: no verdict: matrix.toml:8: no image at "), "{said}");
     assert_eq!(place.names("out"), ["guest", "junit.xml"]);
     assert!(place.names("out/guest").contains(&"zfs.pool-named.txt".to_owned()));
     place.run("xmllint --noout out/junit.xml out/guest/junit.xml");
@@ -168,7 +168,7 @@ fn an_image_by_a_command() {
         led.place.run(&format!("chmod +x {}", get.display()));
         let why = led.asker()("row", "boot.ready").unwrap().outcome.why.unwrap();
         led.ends();
-        why.strip_prefix(&format!("`./get {script}`, which gets the image (matrix.toml:3), ")).unwrap().to_owned()
+        why.strip_prefix(&format!("matrix.toml:3: `./get {script}` ")).unwrap().to_owned()
     };
     assert_eq!(why("echo no disk >&2; exit 3"), "ended with exit status: 3; its last line: no disk");
     assert_eq!(why("echo none"), "has to end with a line that is the path of a file, not `none`");

@@ -6,7 +6,11 @@ use std::{fs, thread::sleep, time::Duration};
 
 use rustix::process::Signal;
 
-use crate::{call::Call, call::Said, place::Place, tiny};
+use crate::{
+    call::{Call, Said},
+    place::{Place, SMALL},
+    tiny,
+};
 
 /// A place with an image, a key, a policy that trusts it, and a pipeline with all steps.
 struct Row(Place);
@@ -196,6 +200,13 @@ fn from_an_image_to_a_channel_and_nothing_is_done_twice() {
     fs::rename(row.0.path("work"), row.0.path("lost")).unwrap();
     let said = row.call("").said();
     assert!(said.exits(0).stderr.contains("== promote: stable 1, "), "{said}");
+    // What the channel points to is an image of a matrix, fetched once for both of its rows.
+    let channel = "{ name = 'stable', store = 'shelf', trust = ['gate.pub'] }";
+    let sheet = "expect = 'sheet.toml'\naxes.bus = ['virtio', 'sata']\n";
+    row.0.file("matrix.toml", format!("[[row]]\nname = 'stable'\nimage.channel = {channel}\n{sheet}"));
+    let account = format!("--ssh-user root --ssh-key {}", tiny::key().display());
+    let said = row.0.kverify(&format!("matrix matrix.toml {SMALL} --network slirp {account} --out rows")).said();
+    said.exits(0).shows("verified  matrix.toml: 2 of 2 rows hold");
     // A policy that is another one decides anew.
     row.policy("formats = [\"vhd\", \"vmdk\"]");
     let said = row.call("").said();

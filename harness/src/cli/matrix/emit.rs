@@ -127,8 +127,8 @@ mod tests {
     use super::{Scheduler, yaml};
     use crate::{
         cli::matrix::{Args, campaign},
-        machine::{AccelChoice, Network, Spec},
-        matrix::{Matrix, Order},
+        machine::{AccelChoice, FirmwareChoice, Network, Spec},
+        matrix::{Fetched, Matrix, Order},
     };
 
     #[derive(clap::Parser)]
@@ -160,10 +160,13 @@ mod tests {
                 bus: kverify_checks::scenarios::Bus::Virtio,
                 clock: None,
                 network: Network::Lab,
+                firmware: FirmwareChoice::Uefi,
+                firmware_vars: None,
                 deadline: None,
             };
             let (credential, scratch) = (None, folder.path().to_owned());
-            let order = Order { matrix: Matrix::read(&file).unwrap(), out: "out".into(), spec, credential, scratch };
+            let (matrix, out, fetched) = (Matrix::read(&file).unwrap(), "out".into(), Fetched::default());
+            let order = Order { matrix, out, spec, credential, scratch, fetched };
             let campaign = campaign(&args, &order, None).unwrap();
             let text = super::said(*scheduler, &args, &order, &campaign).unwrap();
             insta::assert_snapshot!(format!("emit.{}", name.get_name()), text);

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use crate::{
-    matrix::{Campaign, ImageSource, Order, Row, foreseen},
+    matrix::{Campaign, FileSource, Order, Row, foreseen},
     report::{json, plain},
 };
 
@@ -17,6 +17,7 @@ struct Listed<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     digest: Option<String>,
     expect: &'a str,
+    firmware: &'static str,
     bus: &'static str,
     memory_mib: u64,
     cpus: u32,
@@ -38,8 +39,9 @@ pub(super) fn said(as_json: bool, order: &Order, campaign: &Campaign) -> String 
         let seconds = row.seconds.map(|seconds| format!("  {seconds:.0} s")).unwrap_or_default();
         let _ = writeln!(
             text,
-            "{:name$}  {}, {} MiB, {} CPUs; {}{seconds}",
+            "{:name$}  {}, {}, {} MiB, {} CPUs; {}{seconds}",
             row.row,
+            row.firmware,
             row.bus,
             row.memory_mib,
             row.cpus,
@@ -63,13 +65,15 @@ fn listed<'a>(row: &'a Row, order: &Order, seconds: Option<f64>) -> Listed<'a> {
     let spec = row.hardware.of(&order.spec, row.timeout);
     Listed {
         row: &row.name,
-        image: match &row.image {
-            ImageSource::File(path) => path.display().to_string(),
-            ImageSource::Glob { folder, name } => folder.join(name).display().to_string(),
-            ImageSource::Command { words, .. } => words.join(" "),
+        image: match &row.image.source {
+            FileSource::File(path) => path.display().to_string(),
+            FileSource::Glob { folder, name } => folder.join(name).display().to_string(),
+            FileSource::Command { words, .. } => words.join(" "),
+            FileSource::Channel { name, store, .. } => format!("channel {name} of {store}"),
         },
         digest: row.digest.map(|digest| digest.to_string()),
         expect: &row.expect,
+        firmware: spec.firmware.word(),
         bus: spec.bus.word(),
         memory_mib: spec.memory_mib,
         cpus: spec.cpus,

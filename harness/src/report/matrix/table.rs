@@ -41,14 +41,14 @@ pub fn table(report: &MatrixReport, style: &Style) -> String {
 
 /// How many of a topic's checks hold, or how many do not.
 #[derive(Clone, Copy, Default)]
-struct Cell {
+pub(super) struct Cell {
     good: usize,
     bad: usize,
     unsure: usize,
 }
 
 impl Cell {
-    fn of(row: &RowReport) -> BTreeMap<&str, Self> {
+    pub(super) fn of(row: &RowReport) -> BTreeMap<&str, Self> {
         let mut cells: BTreeMap<&str, Self> = BTreeMap::new();
         for (check, status) in &row.checks {
             let cell = cells.entry(words::topic(check)).or_default();
@@ -62,7 +62,7 @@ impl Cell {
         cells
     }
 
-    fn text(self) -> (String, Ink) {
+    pub(super) fn text(self) -> (String, Ink) {
         match self {
             Self { bad: 0, unsure: 0, good: 0 } => ("-".to_owned(), Ink::Faint),
             Self { bad: 0, unsure: 0, good } => (good.to_string(), Ink::Good),
@@ -169,7 +169,7 @@ impl Page<'_> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use kverify_checks::Status::{Error, Fail, Pass, Skip};
 
     use super::{
@@ -178,7 +178,7 @@ mod tests {
     };
     use crate::report::{Detail, Style};
 
-    fn sample() -> crate::report::MatrixReport {
+    pub(in crate::report::matrix) fn sample() -> crate::report::MatrixReport {
         let good = [("boot.ready", Pass), ("boot.locale-set", Pass), ("zfs.pools-healthy", Pass), ("cloud.x", Skip)];
         let mut lost = row("debian-12-server", 2, &[("boot.ready", Error), ("zfs.pools-healthy", Error)]);
         (lost.image, lost.why) = (None, Some("no image at golden.qcow2".to_owned()));
