@@ -3,6 +3,7 @@
 mod account;
 mod attest;
 mod build;
+mod bundle;
 mod channel;
 mod checks;
 mod diff;
@@ -10,6 +11,7 @@ mod doctor;
 mod expect;
 mod explain;
 mod export;
+mod format;
 mod gc;
 mod given;
 mod keygen;
@@ -30,6 +32,7 @@ mod said;
 mod scenarios;
 mod schema;
 mod seal;
+mod shell;
 mod store;
 mod trust;
 mod verify;
@@ -100,6 +103,10 @@ enum Command {
     Expect(Box<expect::Args>),
     /// Say what this host lacks for running kverify, and the package that brings it.
     Doctor(doctor::Args),
+    /// Enter the machine of a run with --keep, or run a command in it, where what did not hold can be asked again.
+    Shell(shell::Args),
+    /// Pack a report, with the machine that was kept, into one file.
+    Bundle(bundle::Args),
     /// Show what changed between two images, as release notes have it.
     Diff(Box<diff::Args>),
     /// Print the JSON schema of report.json or facts.json.
@@ -170,6 +177,8 @@ async fn obeyed(cli: Cli) -> anyhow::Result<u8> {
         Command::Record(args) => record::run(&args, shown).await,
         Command::Replay(args) => replay::run(&args, shown),
         Command::Lead(args) => lead::run(&args, shown).await,
+        Command::Bundle(args) => Ok(tell(&bundle::said(&args)?)),
+        Command::Shell(args) => shell::run(&args).await,
         Command::Diff(args) => diff::run(&args, shown).await,
         Command::Prove(args) => prove::run(&args, shown).await,
         Command::Expect(args) => expect::run(&args, shown).await,

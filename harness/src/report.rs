@@ -2,6 +2,7 @@
 
 pub(crate) mod facts;
 mod folder;
+pub mod formats;
 pub(crate) mod html;
 mod human;
 pub mod json;

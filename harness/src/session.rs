@@ -5,6 +5,7 @@ mod credential;
 mod port;
 mod shell;
 mod ssh;
+mod terminal;
 
 pub use batch::BatchError;
 pub use credential::{Credential, RunKey};
@@ -13,3 +14,4 @@ pub use port::PortShell;
 pub(crate) use shell::nonce;
 pub use shell::{Session, SessionError};
 pub use ssh::{LoginError, Ssh};
+pub use terminal::{attach, is_at_hand};

@@ -12,12 +12,13 @@ use std::{
 };
 
 use anyhow::{Context as _, anyhow, bail};
+use kverify_checks::Outcome;
 
-use super::{account::Account, live::Shown, machine_args::MachineArgs, verify::interrupted};
+use super::{account::Account, format::Format, live::Shown, machine_args::MachineArgs, verify::interrupted};
 use crate::{
     glob::glob,
     matrix::{self, Campaign, Ended, Fetched, Load, MATRIX, Matrix, Order, Room, Row, shared_out, times},
-    report::{Conclusion, Shard, matrix_table},
+    report::{Conclusion, MatrixReport, Shard, formats::Judged, matrix_table},
     run::free_memory,
     span::span,
 };
@@ -71,6 +72,9 @@ pub(crate) struct Args {
     /// Where the reports go [default: kverify-out/matrix-<name of the file>, and behind that what part it is].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Who reads what is said at the end.
+    #[arg(long, value_name = "FORMAT", default_value = "text", conflicts_with_all = ["list", "emit"])]
+    format: Format,
     #[command(flatten)]
     account: Account,
     #[command(flatten)]
@@ -97,6 +101,8 @@ pub(crate) async fn run(args: &Args, shown: Shown) -> anyhow::Result<u8> {
         super::print(&list::said(args.json, &order, &campaign));
         return Ok(0);
     }
+    Format::clear(&order.out)?;
+    let speaker = args.format.begin()?;
     let live = Rows::new(shown, &campaign.loads);
     let stage = |stage: matrix::Stage<'_>| live.show(&stage);
     let ended = tokio::select! {
@@ -104,14 +110,23 @@ pub(crate) async fn run(args: &Args, shown: Shown) -> anyhow::Result<u8> {
         name = interrupted() => bail!("interrupted by {}; what was over by then is in {}", name?, order.out.display()),
     };
     drop(live);
-    let Ended { report, unwritten } = ended;
-    super::print(&matrix_table(&report, &shown.style(Some(order.out.join(MATRIX)))));
-    match unwritten {
-        Some(error) if report.verdict == Conclusion::Refuted => super::complain(&error.into()),
-        Some(error) => return Err(error.into()),
-        None => {}
+    let Ended { report, outcomes, unwritten } = ended;
+    let table = matrix_table(&report, &shown.style(Some(order.out.join(MATRIX))));
+    let all: Vec<_> = outcomes.iter().filter_map(|(row, outcomes)| judged(&report, row, outcomes)).collect();
+    let said = speaker.say(&table, &all, report.verdict, unwritten.is_none().then_some(order.out.as_path()));
+    match unwritten.map_or(Ok(()), |error| Err(error.into())).and(said) {
+        Err(error) if report.verdict == Conclusion::Refuted => super::complain(&error),
+        left => left?,
     }
     Ok(report.verdict.exit_code())
+}
+
+/// What came of a row.
+pub(super) fn judged<'a>(report: &'a MatrixReport, row: &'a str, outcomes: &'a [Outcome]) -> Option<Judged<'a>> {
+    let of = report.rows.iter().find(|other| other.row == row)?;
+    let subject = of.image.as_ref();
+    let (image, digest) = (subject.map(|image| image.name.as_str()), subject.map(|image| image.digest.as_str()));
+    Some(Judged { row: Some(row), image, digest, verdict: of.verdict, outcomes })
 }
 
 /// What is due, with what each row takes.

@@ -10,7 +10,7 @@ use anyhow::{Context as _, anyhow, bail};
 use jiff::Timestamp;
 use kverify_checks::{Outcome, Status};
 
-use super::{live::Shown, said::Said};
+use super::{format::Format, live::Shown, matrix::judged, said::Said};
 use crate::{
     matrix::{self, MATRIX, is_row_name},
     pipeline::folder_of,
@@ -26,6 +26,9 @@ pub(crate) struct Args {
     /// Where the whole goes: a new folder.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    /// Who reads what is said at the end.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    format: Format,
 }
 
 /// Merges, and shows the whole; refuses what does not make one.
@@ -58,8 +61,10 @@ pub(crate) fn said(args: &Args, shown: Shown) -> anyhow::Result<Said> {
         outcomes.iter().map(|(row, told, at)| (*row, &told[..], *at)).collect();
     matrix::write(unfinished.path(), &whole, &rows)?;
     fs::rename(unfinished.keep(), &args.out).with_context(|| args.out.display().to_string())?;
-    let style = shown.style(Some(args.out.join(MATRIX)));
-    Ok(Said { text: matrix_table(&whole, &style), code: whole.verdict.exit_code() })
+    let table = matrix_table(&whole, &shown.style(Some(args.out.join(MATRIX))));
+    let all: Vec<_> = outcomes.iter().filter_map(|(row, outcomes, _)| judged(&whole, row, outcomes)).collect();
+    args.format.begin()?.say(&table, &all, whole.verdict, Some(&args.out))?;
+    Ok(Said { text: String::new(), code: whole.verdict.exit_code() })
 }
 
 /// The whole, and the folder of the part that each row is from.

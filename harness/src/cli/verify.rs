@@ -11,16 +11,19 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{
     account::Account,
+    format::Format,
     live::{Live, Shown},
     machine_args::MachineArgs,
     pcap::Pcap,
     scenarios::{Clouds, Scenarios},
+    shell,
 };
 use crate::{
     gate::Waivers,
     machine::Network,
-    report::{Conclusion, Folder, table},
-    run::{Filter, Request, verify},
+    report::{Conclusion, Folder, formats::Judged, table},
+    run::{Filter, Request, Run, verify},
+    shell::quoted,
     span::span,
 };
 
@@ -70,6 +73,12 @@ pub(crate) struct Args {
     /// Let the failures pass that this file's `[[waiver]]` tables name.
     #[arg(long, value_name = "FILE")]
     waivers: Option<PathBuf>,
+    /// Keep the captured machine in the folder of the report where something does not hold, for `kverify shell`.
+    #[arg(long)]
+    keep: bool,
+    /// Who reads what is said at the end.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    format: Format,
     #[command(flatten)]
     account: Account,
     #[command(flatten)]
@@ -90,6 +99,7 @@ pub(crate) async fn run(args: &Args, shown: Shown) -> anyhow::Result<u8> {
         filter: Filter::new(&args.only, &args.skip)?,
         sealed: args.installer.clone(),
         warm: args.warm,
+        keep: args.keep,
         scenarios: scenarios(args),
         advisories: args.advisories.clone(),
         soak: args.soak,
@@ -98,6 +108,7 @@ pub(crate) async fn run(args: &Args, shown: Shown) -> anyhow::Result<u8> {
         scratch: args.machine.scratch(),
     };
     let folder = Folder::prepare(&out(args))?;
+    let speaker = args.format.begin()?;
     let live = Live::new(shown);
     let progress = |step| live.show(&step);
     let run = tokio::select! {
@@ -111,12 +122,30 @@ pub(crate) async fn run(args: &Args, shown: Shown) -> anyhow::Result<u8> {
     let facts = run.facts.text();
     let written = folder.write(&run.files(&facts));
     // A report that cannot be kept was still paid for with a boot: it is shown, and a refutation stays one.
-    super::print(&table(&run.report, &shown.style(written.as_ref().ok().cloned())));
-    match written.map_err(Into::into).and(seen) {
+    let style = shown.style(written.as_ref().ok().cloned());
+    let kept = style.folder.as_deref();
+    let enter = kept.map_or(Ok(String::new()), |folder| kept_machine(args, &run, folder));
+    let text = table(&run.report, &style) + enter.as_deref().unwrap_or_default();
+    let said = speaker.say(&text, &[Judged::of(&run.report)], run.report.verdict, kept);
+    match written.map_err(Into::into).and(seen).and(said).and(enter.map(drop)) {
         Err(error) if run.report.verdict == Conclusion::Refuted => super::complain(&error),
         left => left?,
     }
     Ok(run.report.verdict.exit_code())
+}
+
+/// Keeps the machine where something does not hold, and says how it is entered.
+fn kept_machine(args: &Args, run: &Run, folder: &Path) -> anyhow::Result<String> {
+    if !args.keep || matches!(run.report.verdict, Conclusion::Verified | Conclusion::VerifiedInPart) {
+        return Ok(String::new());
+    }
+    let Some(snapshot) = &run.snapshot else {
+        bail!(
+            "--keep: there is no machine to keep, since it was never captured; console and report tell what there is"
+        );
+    };
+    shell::keep(folder, &args.image, snapshot)?;
+    Ok(format!("enter    kverify shell {}\n", quoted(&folder.display().to_string())))
 }
 
 /// A time of at most a day.

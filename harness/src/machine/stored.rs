@@ -9,7 +9,7 @@ use std::{
 };
 
 use rustix::{
-    fs::{SeekFrom, seek},
+    fs::{OFlags, SeekFrom, seek},
     io::Errno,
 };
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,7 @@ use super::{
     Snapshot,
     snapshot::{Files, Frozen, Kept},
 };
-use crate::image::{Image, hex};
+use crate::image::{Image, ImageError, hex};
 
 /// What is looked at at once, in bytes; a block of zeros is neither written nor hashed.
 const BLOCK: u64 = 64 * 1024;
@@ -44,6 +44,14 @@ pub enum StoredError {
         path: PathBuf,
         /// What is wrong.
         source: serde_json::Error,
+    },
+    /// Its disk is none of ours: whoever packed it may want files of this host's read.
+    #[error("{}: {source}", .path.display())]
+    Disk {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: ImageError,
     },
     /// A file is not what was stored.
     #[error("{}: not what was stored", .0.display())]
@@ -94,13 +102,18 @@ impl Snapshot {
         let open = |name: &str| {
             let path = folder.join(name);
             let error = |source| StoredError::File { path: path.clone(), source };
-            let file = File::open(&path).map_err(error)?;
+            let flags = OFlags::NOFOLLOW.bits().cast_signed();
+            let file = File::options().read(true).custom_flags(flags).open(&path).map_err(error)?;
             let (bytes, digest) = copy(&file, None).map_err(error)?;
             let known = index.files.iter().any(|file| *file == (name.to_owned(), bytes, digest.clone()));
             if known { Ok(file) } else { Err(StoredError::Changed(path)) }
         };
+        let overlay = open("overlay")?;
+        // It comes from a disk, and may come from somebody else: nothing but what is in it is read.
+        let path = folder.join("overlay");
+        Image::open(&path).map_err(|source| StoredError::Disk { path, source })?;
         let files = Files {
-            overlay: open("overlay")?,
+            overlay,
             vars: open("vars")?,
             volumes: (0..index.volumes).map(|number| open(&volume(number))).collect::<Result<_, _>>()?,
             memory: open("memory")?,

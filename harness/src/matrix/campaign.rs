@@ -76,6 +76,8 @@ pub enum CampaignError {
 pub struct Ended {
     /// The record.
     pub report: MatrixReport,
+    /// The outcomes of each row, by its name.
+    pub outcomes: Vec<(String, Vec<Outcome>)>,
     /// Why it is not on the disk as it is here, if it is not.
     pub unwritten: Option<CampaignError>,
 }
@@ -207,9 +209,9 @@ impl Record {
             row: ran.row.clone(),
             expect: row.expect.clone(),
             image: ran.subject,
+            firmware: spec.firmware.word().to_owned(),
             bus: spec.bus.word().to_owned(),
             memory_mib: spec.memory_mib,
-            firmware: spec.firmware.word().to_owned(),
             cpus: spec.cpus,
             verdict: ran.verdict,
             why: ran.why,
@@ -227,7 +229,9 @@ impl Record {
     }
 
     fn ended(self) -> Ended {
-        Ended { report: self.report, unwritten: self.unwritten }
+        let mut outcomes: Vec<_> = self.outcomes.into_iter().map(|(row, outcomes, _)| (row, outcomes)).collect();
+        outcomes.sort_by_cached_key(|(row, _)| self.report.due.iter().position(|name| name == row));
+        Ended { report: self.report, outcomes, unwritten: self.unwritten }
     }
 
     fn write(&self, folder: &Path) -> Result<(), CampaignError> {

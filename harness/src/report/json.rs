@@ -37,15 +37,23 @@ pub fn schema_of_matrix() -> String {
 /// a string, where an escape says the same.
 pub(crate) fn harmless(value: &impl Serialize) -> String {
     let pretty = serde_json::to_string_pretty(value).expect("records of ours have string keys and no failing parts");
-    let mut text = String::with_capacity(pretty.len() + 1);
-    for character in pretty.chars() {
+    escaped(&pretty) + "\n"
+}
+
+/// The same in one line, which it does not end.
+pub(crate) fn harmless_line(value: &impl Serialize) -> String {
+    escaped(&serde_json::to_string(value).expect("records of ours have string keys and no failing parts"))
+}
+
+fn escaped(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for character in json.chars() {
         if character != '\n' && plain::dangerous(character) {
             text.extend(character.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
         } else {
             text.push(character);
         }
     }
-    text.push('\n');
     text
 }
 

@@ -91,6 +91,7 @@ mod tests {
             facts: facts::sample(),
             sbom: None,
             screenshot: None,
+            snapshot: None,
         };
         let text = observed(&run);
         assert!(text.contains("# console.no-kernel-oops: BUG: [0m x\n"), "{text}");

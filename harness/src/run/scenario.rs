@@ -46,14 +46,32 @@ impl Stage<'_> {
     }
 
     /// The forks for these scenarios, the next made while one is played.
-    pub(super) fn ahead(&self, scenarios: &[Scenario]) -> Option<Ahead> {
+    fn ahead(&self, scenarios: &[Scenario]) -> Option<Ahead> {
         let count = scenarios.iter().filter(|scenario| self.fork(scenario).is_some()).count();
         self.snapshot.clone().map(|snapshot| Ahead::new(snapshot, 1, count))
     }
 
+    /// Plays all, one after the other, calls `told` with what came of each, and gives the records of their machines; `of` is
+    /// that of the machine that was booted for the checks.
+    pub(super) async fn play_all(
+        &self,
+        scenarios: &[Scenario],
+        of: &MachineRecord,
+        mut told: impl FnMut(Outcome),
+    ) -> Vec<MachineRecord> {
+        let mut ahead = self.ahead(scenarios);
+        let mut machines = Vec::new();
+        for scenario in scenarios {
+            let (outcome, machine) = self.play(scenario, ahead.as_mut(), of).await;
+            told(outcome);
+            machines.push(machine);
+        }
+        machines
+    }
+
     /// Plays one scenario to its end, and gives the record of its machine too; `of` is that of the machine that was
     /// booted for the checks.
-    pub(super) async fn play(
+    async fn play(
         &self,
         scenario: &Scenario,
         ahead: Option<&mut Ahead>,

@@ -63,6 +63,8 @@ pub struct Request {
     pub sealed: Option<PathBuf>,
     /// Whether a machine that an earlier run captured is forked instead of booting, and this one's kept for later.
     pub warm: bool,
+    /// Whether the captured machine is kept for the caller.
+    pub keep: bool,
     /// The scenarios that are played.
     pub scenarios: Vec<Scenario>,
     /// The file of known vulnerabilities that packages are compared with.
@@ -89,6 +91,7 @@ impl Request {
             filter: Filter::default(),
             sealed: None,
             warm: false,
+            keep: false,
             scenarios: Vec::new(),
             advisories: None,
             soak: Duration::ZERO,
@@ -113,6 +116,8 @@ pub struct Run {
     pub sbom: Option<Vec<u8>>,
     /// The screen of a machine that never became ready, as PNG.
     pub screenshot: Option<Vec<u8>>,
+    /// The captured machine, where the caller keeps it.
+    pub snapshot: Option<Snapshot>,
 }
 
 impl Run {
@@ -208,7 +213,7 @@ pub async fn verify(request: &Request, progress: &(dyn Fn(Progress) + Sync)) -> 
 
     record.timings.starved = machine.starved();
     let mut told = Told::new((&request.waivers, image.name()), &record, progress);
-    let (mut screenshot, mut unready, mut forks) = (None, None, Vec::new());
+    let (mut screenshot, mut unready, mut forks, mut kept) = (None, None, Vec::new(), None);
     match state {
         State::Settled(session, captured) => {
             let begun = Instant::now();
@@ -221,10 +226,11 @@ pub async fn verify(request: &Request, progress: &(dyn Fn(Progress) + Sync)) -> 
             record.timings.quick_checks = Some(begun.elapsed().as_secs_f64());
             let booted_now = captured.is_none();
             let (begun, scratch) = (Instant::now(), request.scratch.as_path());
-            let wanted = !request.scenarios.is_empty() || (request.warm && booted_now);
+            let wanted = !request.scenarios.is_empty() || request.keep || (request.warm && booted_now);
             let rest = Rest { machine, session, captured, scratch, wanted };
             let snapshot;
             (snapshot, forks) = rest.ask(&plan, &mut answers, &mut record, progress).await?;
+            kept = snapshot.clone().filter(|_| request.keep);
             told.judge(&mut answers, &plan, &resolved, When::Forks, None);
             record.timings.deep_checks = Some(begun.elapsed().as_secs_f64());
             if let Some(installer) = &request.sealed {
@@ -239,12 +245,7 @@ pub async fn verify(request: &Request, progress: &(dyn Fn(Progress) + Sync)) -> 
             }
             let (spec, way_in, image, resolved) = (&request.spec, &way_in, &image, &resolved);
             let stage = Stage { image, spec, way_in, scratch, resolved, snapshot, progress };
-            let mut ahead = stage.ahead(&request.scenarios);
-            for scenario in &request.scenarios {
-                let (outcome, machine) = stage.play(scenario, ahead.as_mut(), &record).await;
-                told.tell(outcome);
-                forks.push(machine);
-            }
+            forks.extend(stage.play_all(&request.scenarios, &record, |outcome| told.tell(outcome)).await);
         }
         State::Unready { why, .. } => {
             // A machine that QEMU itself lost has no screen; the console says what there is to say.
@@ -262,7 +263,7 @@ pub async fn verify(request: &Request, progress: &(dyn Fn(Progress) + Sync)) -> 
     let digest = hashing.digest().await?;
     image.unchanged()?;
     let (subject, finished) = (subject(&image, digest), Timestamp::now());
-    let facts = facts(&mut answers, &plan, unready.as_deref(), &subject, &record);
+    let facts = facts(&mut answers, &plan, unready.as_deref(), &subject, record.made());
     let sbom = answers.read::<Debian>().map(|all| sbom(&subject, (&distro[0], &distro[1]), &all, finished));
     let report = Report {
         kverify: env!("CARGO_PKG_VERSION").to_owned(),
@@ -278,7 +279,8 @@ pub async fn verify(request: &Request, progress: &(dyn Fn(Progress) + Sync)) -> 
         started,
         finished,
     };
-    Ok(Run { report, console, answers: answers.by_check(plan.checks.iter()), facts, sbom, screenshot })
+    let answers = answers.by_check(plan.checks.iter());
+    Ok(Run { report, console, answers, facts, sbom, screenshot, snapshot: kept })
 }
 
 /// Leaves the machine alone for a while.

@@ -59,6 +59,12 @@ impl PortShell {
         Ok(Self { stream: Mutex::new(UnixStream::from_std(stream)?), given_up: AtomicBool::new(false) })
     }
 
+    /// Its end of the port, for whoever speaks with the shell there himself.
+    #[must_use]
+    pub fn into_stream(self) -> UnixStream {
+        self.stream.into_inner()
+    }
+
     pub(super) async fn run(&self, job: Job) -> Result<Ran, SessionError> {
         let mut stream = self.stream.lock().await;
         if self.given_up.swap(true, Ordering::Relaxed) {

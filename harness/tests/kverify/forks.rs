@@ -61,3 +61,31 @@ fn a_machine_that_cannot_be_forked_is_asked_itself() {
     assert_eq!(machines[0]["not_captured"], "no shell on its port: no port called org.kverify.shell", "{said}");
     assert_eq!(left.outcome("modules.wireguard-loadable")["machine"], "cold-1", "{said}");
 }
+
+#[test]
+fn a_kept_machine_is_entered_where_it_was() {
+    let place = Place::new();
+    place.file("sheet.toml", SHEET);
+    let image = place.path("guest.raw");
+    std::fs::copy(tiny::image("port"), &image).unwrap();
+    let account = format!("--expect sheet.toml --timeout 600 --ssh-user root --ssh-key {}", tiny::key().display());
+    let said = place.kverify(&format!("guest.raw {SMALL} {account} --out out --keep")).said();
+    assert!(said.exits(2).stdout.ends_with("\nenter    kverify shell out\n"), "{said}");
+    let shell = |line: &str| place.kverify(&format!("shell out --scratch scratch {line}")).said();
+    let asked = shell("-- probe");
+    assert!(asked.stdout.contains("# modules.wireguard-loadable\n"), "{asked}");
+    shell("-- cat /proc/sys/kernel/ostype").exits(0).shows("Linux");
+    shell("-- false").exits(1);
+    // A fork is another machine each time.
+    shell("-- touch /left-behind").exits(0);
+    shell("-- test -e /left-behind").exits(1);
+    shell("").no_verdict("a shell is for a terminal; `kverify shell out -- COMMAND` runs a command");
+    assert_eq!(place.names("scratch"), [""; 0]);
+    let mut bytes = std::fs::read(&image).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(&image, bytes).unwrap();
+    let reason = shell("-- true");
+    assert!(reason.exits(2).reason().contains("guest.raw: it is sha256:"), "{reason}");
+    std::fs::remove_dir_all(place.path("out/machine")).unwrap();
+    assert!(shell("-- true").reason().starts_with("out/machine: no machine was kept; "), "none is left");
+}

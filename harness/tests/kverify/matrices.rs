@@ -84,6 +84,32 @@ fn parts_make_a_whole_or_are_refused() {
     assert_eq!(place.names("whole"), ["a", "b", "junit.xml", "matrix.html", "matrix.json"]);
     assert_eq!(place.names("whole/a"), place.names("part-1/a"));
     place.run("xmllint --noout whole/junit.xml");
+    for format in ["github", "gitlab", "tap", "json-lines"] {
+        let call = place.kverify(&format!("merge part-1 part-2 --out {format} --format {format}"));
+        let said = call.env("GITHUB_STEP_SUMMARY", place.path("summary.md")).said();
+        said.exits(0);
+        let lines: Vec<_> = said.stdout.lines().collect();
+        match format {
+            "github" => {
+                let word = lines[0].strip_prefix("::stop-commands::").unwrap();
+                assert_eq!(lines.last(), Some(&format!("::{word}::").as_str()), "{said}");
+                let summary = fs::read_to_string(place.path("summary.md")).unwrap();
+                assert!(
+                    summary.starts_with("## kverify: verified\n") && summary.contains("| b | **verified** |"),
+                    "{summary}"
+                );
+            }
+            "gitlab" => {
+                said.shows("verified  matrix.toml: 2 of 2 rows hold");
+                assert_eq!(fs::read_to_string(place.path("gitlab/gl-code-quality-report.json")).unwrap(), "[]\n");
+            }
+            "tap" => assert!(
+                lines[0] == "TAP version 14" && lines.last().unwrap().ends_with(" - verdict: verified"),
+                "{said}"
+            ),
+            _ => assert_eq!(lines.last(), Some(&"{\"kind\":\"matrix\",\"verdict\":\"verified\"}"), "{said}"),
+        }
+    }
 
     let refused = |words: &str, why: &str| {
         let said = merge(words);
