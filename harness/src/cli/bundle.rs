@@ -10,12 +10,11 @@ use std::{
 use anyhow::{Context as _, bail};
 use flate2::{Compression, write::GzEncoder};
 
-use super::said::Said;
-use crate::{
-    pipeline::folder_of,
-    report::{REPORT, Report},
-    shell::quoted,
+use super::{
+    said::Said,
+    shell::{MACHINE, read},
 };
+use crate::{pipeline::folder_of, shell::quoted};
 
 /// Options of `kverify bundle`.
 #[derive(Debug, clap::Args)]
@@ -32,27 +31,23 @@ pub(crate) struct Args {
 
 /// Packs the folder.
 pub(crate) fn said(args: &Args) -> anyhow::Result<Said> {
-    let path = args.report.join(REPORT);
-    let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-    let report: Report =
-        serde_json::from_str(&text).with_context(|| format!("{}: no report of kverify", path.display()))?;
+    let report = read(&args.report)?;
     if args.out.symlink_metadata().is_ok() {
         bail!("{}: there is something already; name another file with --out", args.out.display());
     }
     let taken = taken(&args.report).with_context(|| args.report.display().to_string())? >> 20;
     if taken > args.limit {
         bail!(
-            "{}: {taken} MiB, and --limit is {}; its folder `machine` is most of it",
+            "{}: {taken} MiB, and --limit is {}; its folder `{MACHINE}` is most of it",
             args.report.display(),
             args.limit
         );
     }
-    let name = args.report.canonicalize().with_context(|| args.report.display().to_string())?;
-    let name = name.file_name().with_context(|| format!("{}: no folder with a name", args.report.display()))?;
+    let of = args.report.canonicalize().with_context(|| args.report.display().to_string())?;
+    let name = of.file_name().with_context(|| format!("{}: no folder with a name", args.report.display()))?;
     let folder = folder_of(&args.out);
     let failed = || args.out.display().to_string();
-    let of = args.report.canonicalize().with_context(|| args.report.display().to_string())?;
-    if folder.canonicalize().with_context(failed)?.starts_with(of) {
+    if folder.canonicalize().with_context(failed)?.starts_with(&of) {
         bail!("{}: it would be in the folder that is packed; name another place with --out", args.out.display());
     }
     let unfinished = tempfile::Builder::new().prefix(".kverify-bundle-").tempfile_in(folder).with_context(failed)?;
@@ -60,7 +55,7 @@ pub(crate) fn said(args: &Args) -> anyhow::Result<Said> {
     unfinished.persist_noclobber(&args.out).map_err(|error| error.error).with_context(failed)?;
     let bytes = fs::metadata(&args.out).with_context(failed)?.len();
     let (out, folder) = (args.out.display().to_string(), quoted(&name.to_string_lossy()));
-    let enter = if args.report.join("machine").is_dir() {
+    let enter = if args.report.join(MACHINE).is_dir() {
         format!(
             "  enter    kverify shell {folder} --image FILE, which is {}\n  holds    the memory of the machine, and so its \
              keys and passwords; hand it to nobody who may not have them, and enter none of somebody you do not trust\n",

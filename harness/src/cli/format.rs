@@ -78,24 +78,23 @@ impl Speaker {
         folder: Option<&Path>,
     ) -> anyhow::Result<()> {
         match self.format {
-            Format::Text | Format::Github | Format::Gitlab => super::print(table),
+            Format::Text => super::print(table),
             Format::Tap => super::print(&tap::document(all, verdict)),
             Format::JsonLines => super::print(&lines::document(all, verdict)),
-        }
-        match self.format {
             Format::Github => {
+                super::print(table);
                 // Nothing else has commands taken again: what else is said may be a guest's.
                 super::print(&github::resumed(&self.word));
                 super::print(&github::annotations(all));
                 summarize(&github::summary(all, verdict))?;
             }
             Format::Gitlab => {
+                super::print(table);
                 if let Some(folder) = folder {
                     let path = || folder.join(CODE_QUALITY).display().to_string();
                     put(folder, CODE_QUALITY, &gitlab::code_quality(all)).with_context(path)?;
                 }
             }
-            Format::Text | Format::Tap | Format::JsonLines => {}
         }
         Ok(())
     }

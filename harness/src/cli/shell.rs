@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// The folder of a kept machine, in that of its report.
-const MACHINE: &str = "machine";
+pub(crate) const MACHINE: &str = "machine";
 /// The file in it that says where the image is.
 const IMAGE: &str = "image";
 /// How long a question of ours may take.
@@ -107,7 +107,8 @@ async fn command(session: &Session, args: &Args, begins: &str) -> anyhow::Result
     Ok(Said { text: if text.is_empty() { text } else { text + "\n" }, code: u8::try_from(status).unwrap_or(2) })
 }
 
-fn read(folder: &Path) -> anyhow::Result<Report> {
+/// The report of a folder.
+pub(crate) fn read(folder: &Path) -> anyhow::Result<Report> {
     let path = folder.join(REPORT);
     let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
     serde_json::from_str(&text).with_context(|| format!("{}: no report of kverify", path.display()))

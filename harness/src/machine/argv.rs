@@ -119,7 +119,7 @@ pub(crate) fn argv(spec: &Spec, accel: Accel, parts: &Parts<'_>) -> Vec<String> 
     let mut args = Args(Vec::new());
     args.flag("-nodefaults").flag("-no-user-config");
     args.pair("-name", "kverify");
-    // What guards the variables is of no use where the guest could get around it.
+    // A kernel of the caller's is started without the firmware, and so without its variables.
     let guarded = parts.pflash.guarded && parts.kernel.is_none();
     let machine = if guarded { "q35,smm=on" } else { "q35" };
     memory(&mut args, spec, &parts.memory, machine);

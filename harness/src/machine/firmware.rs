@@ -6,7 +6,6 @@
 
 use std::{
     collections::BTreeMap,
-    fmt::Write as _,
     fs, io,
     path::{Path, PathBuf},
 };
@@ -127,12 +126,9 @@ impl Firmware {
         let guarded = choice == FirmwareChoice::UefiSecureBoot;
         let usual = places.iter().map(|(code, vars)| Self { code: root.join(code), vars: root.join(vars), guarded });
         described.chain(usual).find(|firmware| firmware.code.is_file() && firmware.vars.is_file()).ok_or_else(|| {
-            let looked_at = DESCRIPTORS.iter().copied().chain(places.iter().map(|(code, _)| *code));
-            let mut text = String::new();
-            for place in looked_at {
-                let _ = write!(text, "{}/{place}", if text.is_empty() { "" } else { ", " });
-            }
-            FirmwareError::None { with, looked_at: text }
+            let places = DESCRIPTORS.iter().copied().chain(places.iter().map(|(code, _)| *code));
+            let looked_at = places.map(|place| format!("/{place}")).collect::<Vec<_>>().join(", ");
+            FirmwareError::None { with, looked_at }
         })
     }
 

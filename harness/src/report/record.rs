@@ -130,12 +130,6 @@ pub struct MachineRecord {
 }
 
 impl MachineRecord {
-    /// What it is made of, as far as times depend on it.
-    pub(crate) fn made(&self) -> String {
-        let Self { accelerator, cpus, memory_mib, .. } = self;
-        format!("{accelerator}, {cpus} CPUs, {memory_mib} MiB")
-    }
-
     /// Whether it went on from a captured machine.
     #[must_use]
     pub fn is_fork(&self) -> bool {

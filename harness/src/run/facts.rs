@@ -8,24 +8,25 @@ use super::{
     gather::Answers,
     plan::{Filter, FilterError, Plan},
 };
-use crate::report::{Facts, Subject, Unknown, facts::SCHEMA};
+use crate::report::{Facts, MachineRecord, Subject, Unknown, facts::SCHEMA};
 
 /// What the image file itself tells, without any fact.
 const FILE: &str = "image.file";
 
-/// What is known of `subject`, asked of a `machine` that these words tell of; `unasked` says why the machine could not be asked, where it could not.
+/// What is known of `subject`; `unasked` says why the machine could not be asked, where it could not.
 pub(super) fn facts(
     answers: &mut Answers,
     plan: &Plan,
     unasked: Option<&str>,
     subject: &Subject,
-    machine: String,
+    machine: &MachineRecord,
 ) -> Facts {
+    let MachineRecord { accelerator, cpus, memory_mib, .. } = machine;
     let mut facts = Facts {
         schema: SCHEMA,
         kverify: env!("CARGO_PKG_VERSION").to_owned(),
         subject: subject.clone(),
-        machine,
+        machine: format!("{accelerator}, {cpus} CPUs, {memory_mib} MiB"),
         known: Vec::new(),
         unknown: Vec::new(),
     };
@@ -95,7 +96,7 @@ mod tests {
         let mut answers = Answers::of("cold-1");
         answers.extend([(Source::File("/proc/modules".to_owned()), output)]);
         let (plan, report) = (Plan::new(&expectation, &filter, &[]), sample_verified());
-        facts(&mut answers, &plan, unasked, &report.subject, "tcg".to_owned())
+        facts(&mut answers, &plan, unasked, &report.subject, &report.machines[0])
     }
 
     fn why<'a>(facts: &'a Facts, fact: &str) -> &'a str {
@@ -108,7 +109,7 @@ mod tests {
         let known: Vec<_> = facts.known.iter().map(|known| (known.group.as_str(), known.fact.as_str())).collect();
         assert_eq!(known, [("modules", "modules.loaded-modules"), ("sizes", "image.file")]);
         assert_eq!(facts.known[0].values.keys().collect::<Vec<_>>(), ["zfs"]);
-        assert_eq!(facts.machine, "tcg");
+        assert_eq!(facts.machine, "tcg, 2 CPUs, 2048 MiB");
         assert_eq!(why(&facts, "security.sshd-settings"), "it was not answered");
         assert_eq!(why(&facts, "security.accounts"), "left out by --only or --skip");
         assert!(why(&facts, "zfs.datasets").starts_with("the expectation has no `zfs."));

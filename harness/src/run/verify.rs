@@ -263,7 +263,7 @@ pub async fn verify(request: &Request, progress: &(dyn Fn(Progress) + Sync)) -> 
     let digest = hashing.digest().await?;
     image.unchanged()?;
     let (subject, finished) = (subject(&image, digest), Timestamp::now());
-    let facts = facts(&mut answers, &plan, unready.as_deref(), &subject, record.made());
+    let facts = facts(&mut answers, &plan, unready.as_deref(), &subject, &record);
     let sbom = answers.read::<Debian>().map(|all| sbom(&subject, (&distro[0], &distro[1]), &all, finished));
     let report = Report {
         kverify: env!("CARGO_PKG_VERSION").to_owned(),

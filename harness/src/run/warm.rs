@@ -96,9 +96,8 @@ impl Warm {
         // Where the firmware is counts less than what it is.
         let firmware = Firmware::find(spec.firmware, spec.firmware_vars.is_some()).map_err(io::Error::other)?;
         let vars = spec.firmware_vars.as_ref().unwrap_or(&firmware.vars);
-        let firmware = [&firmware.code, vars].map(|file| Digest::of_path(file).map(|digest| digest.to_string()));
-        let [code, vars] = firmware;
-        let firmware = (code?, vars?);
+        let digest_of = |file: &Path| Digest::of_path(file).map(|digest| digest.to_string());
+        let firmware = (digest_of(&firmware.code)?, digest_of(vars)?);
         let qemu = String::from_utf8_lossy(&qemu.stdout);
         let parts = (env!("CARGO_PKG_VERSION"), digest, spec, firmware, account, qemu, cpu);
         let hash = Sha256::digest(serde_json::to_vec(&parts)?);
